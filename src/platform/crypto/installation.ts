@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../kernel/clock.ts';
+import { randomToken } from '../../kernel/ids.ts';
+import type { Database } from '../db/database.ts';
+import type { Envelope } from './envelope.ts';
+
+export interface InstallationSecrets {
+  /** Sign cookies; the first signs, all verify. */
+  cookieKeys: string[];
+  csrfKey: Buffer;
+  /** The `secret` input of argon2; its id stands beside each hash made with it. */
+  pepper: { id: string; key: Buffer };
+  /** HMAC key of the abuse counters' names. */
+  counterKey: Buffer;
+  /** HMAC key of recovery codes. */
+  recoveryKey: Buffer;
+  pairwiseSalt: string;
+}
+
+const key = (): string => randomBytes(32).toString('base64url');
+
+const makers = {
+  cookie_keys: () => [key()],
+  csrf_key: key,
+  pepper: () => ({ id: randomToken(6), key: key() }),
+  counter_key: key,
+  recovery_key: key,
+  pairwise_salt: key,
+};
+
+type Name = keyof typeof makers;
+
+/**
+ * The secrets that every process of an installation shares: rows of `setting`, sealed, made once. Of processes that
+ * start together for the first time one writes each row and all read that one.
+ */
+export async function loadInstallationSecrets(
+  db: Database,
+  envelope: Envelope,
+  clock: Clock,
+): Promise<InstallationSecrets> {
+  const names = Object.keys(makers) as Name[];
+  const aad = (name: string): string => `setting|value_enc|${name}`;
+  let rows = await db.prisma.setting.findMany({ where: { name: { in: names } } });
+  const absent = names.filter((name) => !rows.some((row) => row.name === name));
+  if (absent.length > 0) {
+    await db.prisma.setting.createMany({
+      data: absent.map((name) => ({
+        name,
+        valueEnc: envelope.seal(Buffer.from(JSON.stringify(makers[name]())), aad(name)),
+        updatedAt: clock.now(),
+      })),
+      skipDuplicates: true,
+    });
+    rows = await db.prisma.setting.findMany({ where: { name: { in: names } } });
+  }
+  const value = <N extends Name>(name: N): ReturnType<(typeof makers)[N]> => {
+    const sealed = rows.find((row) => row.name === name)?.valueEnc;
+    if (!sealed) throw new Error(`the setting ${name} holds no secret`);
+    return JSON.parse(envelope.open(sealed, aad(name)).toString('utf8'));
+  };
+  const bytes = (text: string): Buffer => Buffer.from(text, 'base64url');
+  const pepper = value('pepper');
+  return {
+    cookieKeys: value('cookie_keys'),
+    csrfKey: bytes(value('csrf_key')),
+    pepper: { id: pepper.id, key: bytes(pepper.key) },
+    counterKey: bytes(value('counter_key')),
+    recoveryKey: bytes(value('recovery_key')),
+    pairwiseSalt: value('pairwise_salt'),
+  };
+}

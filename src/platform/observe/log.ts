@@ -1,0 +1,89 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { AppError } from '../../kernel/errors.ts';
+
+export type Log = Logger;
+
+const HIDDEN = '[redacted]';
+const MAX_DEPTH = 6;
+const MAX_CAUSES = 5;
+
+/** Field names whose values are credentials, compared in lower case without `_` and `-`. */
+const SECRET_FIELD =
+  /(?:^code|^otp|^seed|^pin|password|passphrase|secret|token|cookies?|authorization|assertion|verifier|csrf|pepper|masterkey|privatekey|recoverycodes?|databaseurl|smtpurl)$/;
+
+/** The same inside text: parameters of URLs and forms, bearer credentials, our own secrets, JWTs, passwords in URLs. */
+const SECRET_TEXT: [RegExp, string][] = [
+  [
+    /([?&; ](?:code|token|access_token|refresh_token|id_token|id_token_hint|client_secret|client_assertion|code_verifier|password|_csrf|state|nonce)=)[^&\s"\\;]+/gi,
+    `$1${HIDDEN}`,
+  ],
+  [/\b(Bearer|Basic|DPoP) [\w.~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
+  [/\bpst_[\w-]{20,}/g, HIDDEN],
+  [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){1,3}/g, HIDDEN],
+  [/\b([a-z][\w+.-]{0,20}:\/\/[^\s:@/"\\]{0,200}:)[^\s@/"\\]{1,200}@/gi, `$1${HIDDEN}@`],
+];
+
+/** JSON leaves these as they are, and a terminal or a viewer may act on them: DEL and C1, bidi marks, line separators. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function isSecret(field: string): boolean {
+  return SECRET_FIELD.test(field.replace(/[_-]/g, '').toLowerCase());
+}
+
+function describeError(error: Error, depth: number, causes = 0): Record<string, unknown> {
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(error instanceof AppError && error.detail !== undefined ? { detail: redact(error.detail, depth + 1) } : {}),
+    stack: error.stack,
+    ...(error.cause instanceof Error && causes < MAX_CAUSES
+      ? { cause: describeError(error.cause, depth, causes + 1) }
+      : {}),
+  };
+}
+
+function redact(value: unknown, depth = 0): unknown {
+  if (value instanceof Error) return describeError(value, depth);
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  // Bytes are keys, digests or ciphertext: their length is all that a log needs.
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (depth >= MAX_DEPTH) return '[too deep]';
+  if (Array.isArray(value)) return value.map((item) => redact(item, depth + 1));
+  return redactFields(value as Record<string, unknown>, depth);
+}
+
+function redactFields(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, isSecret(name) ? HIDDEN : redact(value, depth + 1)]),
+  );
+}
+
+function scrub(line: string): string {
+  let text = line;
+  for (const [pattern, replacement] of SECRET_TEXT) text = text.replace(pattern, replacement);
+  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/**
+ * Structured log: one JSON object a line. Credentials are taken out by field name and by their shape inside text, and
+ * what a terminal could act on stays encoded, so that input can't forge or hide lines.
+ */
+export function createLog({ level, destination }: { level: string; destination?: DestinationStream }): Log {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: (value: unknown) => value },
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      bindings: (fields: Record<string, unknown>) => redactFields(fields),
+      log: (fields: Record<string, unknown>) => redactFields(fields),
+    },
+    hooks: { streamWrite: scrub },
+  };
+  return destination ? pino(options, destination) : pino(options);
+}
