@@ -1,0 +1,98 @@
+import { z } from 'zod';
+
+/** What the installation is told from outside, once, at start. Durations are seconds. */
+export interface Config {
+  /** 0: any free port (the issuer then follows it). */
+  port: number;
+  host: string;
+  /** The issuer identifier (RFC 8414 section 2), without a trailing slash. */
+  issuer: string;
+  issuerUrl: URL;
+  /** The issuer is https: cookies are Secure, HSTS is sent. */
+  secure: boolean;
+  /** Absent: the embedded PostgreSQL in the data folder. */
+  databaseUrl: string | undefined;
+  /** Absolute path. */
+  dataDir: string;
+  masterKey: Buffer | undefined;
+  /** Addresses or CIDR ranges whose forwarded headers count. */
+  trustedProxies: string[];
+  smtpUrl: string | undefined;
+  mailFrom: string;
+  /** Processes that serve. */
+  workers: number;
+  managementPort: number;
+  /** It was set: a port that is taken then stops the start instead of being passed over. */
+  managementPortExplicit: boolean;
+  logLevel: string;
+  sessionIdleSeconds: number;
+  sessionAbsoluteSeconds: number;
+  /** Host names (with port, where it is not the scheme's own) served beside the issuer's. */
+  allowedHosts: string[];
+}
+
+const wholeNumber = (low: number, high: number, what = 'a whole number') =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be ${what} from ${low} to ${high}`)
+    .transform(Number)
+    .refine((value) => value >= low && value <= high, `must be ${what} from ${low} to ${high}`);
+
+const port = wholeNumber(0, 65535, 'a port number');
+const list = z.string().transform((value) => value.split(/[\s,]+/).filter((entry) => entry !== ''));
+
+function url(protocols: string[], message: string) {
+  return z.string().refine((value) => {
+    const parsed = URL.parse(value);
+    return parsed !== null && protocols.includes(parsed.protocol);
+  }, message);
+}
+
+const issuer = url(['https:', 'http:'], 'must be an absolute URL such as https://id.example.com')
+  .refine((value) => {
+    const parsed = new URL(value);
+    return parsed.search === '' && parsed.hash === '' && parsed.username === '' && parsed.password === '';
+  }, 'must have no query, fragment, user or password')
+  .refine(
+    (value) => new URL(value).pathname === '/',
+    'must have no path: Postern needs a host name (or port) of its own',
+  );
+
+const masterKey = z.string().transform((value, context) => {
+  const key = Buffer.from(value, 'base64url');
+  if (key.length === 32 && /^[A-Za-z0-9_-]{43}=?$/.test(value)) return key;
+  // The value itself must never be part of a message.
+  context.addIssue({ code: 'custom', message: 'must be 32 random bytes as base64url (43 characters)' });
+  return z.NEVER;
+});
+
+const proxies = list.refine(
+  (entries) => entries.every((entry) => /^[0-9a-f:.]+(\/\d{1,3})?$/i.test(entry)),
+  'must be addresses or CIDR ranges, separated by commas',
+);
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const DATABASE_PROTOCOLS = ['postgres:', 'postgresql:'];
+
+/** Every setting by its name in the environment. Absent settings get their default in load.ts. */
+export const settings = {
+  PORT: port,
+  DATABASE_URL: url(DATABASE_PROTOCOLS, 'must be a URL such as postgresql://user:password@host:5432/database'),
+  POSTERN_HOST: z.string(),
+  POSTERN_ISSUER: issuer,
+  POSTERN_DATA_DIR: z.string(),
+  POSTERN_MASTER_KEY: masterKey,
+  POSTERN_TRUSTED_PROXIES: proxies,
+  POSTERN_ALLOWED_HOSTS: list,
+  POSTERN_SMTP_URL: url(['smtp:', 'smtps:'], 'must be a URL such as smtps://user:password@mail.example.com'),
+  POSTERN_MAIL_FROM: z.string().regex(/^[^\r\n]*[^\s@]+@[^\s@]+$|^[^\r\n<]*<[^\s@<>]+@[^\s@<>]+>$/, {
+    message: 'must be a mail address such as Postern <postern@example.com>',
+  }),
+  POSTERN_WORKERS: wholeNumber(1, 64),
+  POSTERN_MANAGEMENT_PORT: port,
+  POSTERN_LOG_LEVEL: z.enum(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }),
+  POSTERN_SESSION_IDLE_SECONDS: wholeNumber(60, 31_536_000, 'seconds'),
+  POSTERN_SESSION_ABSOLUTE_SECONDS: wholeNumber(60, 31_536_000, 'seconds'),
+} as const;
+
+export type SettingName = keyof typeof settings;
