@@ -24,7 +24,6 @@ const SECRET_TEXT: [RegExp, string][] = [
 ];
 
 /** JSON leaves these as they are, and a terminal or a viewer may act on them: DEL and C1, bidi marks, line separators. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 function isSecret(field: string): boolean {
@@ -83,6 +82,8 @@ export function createLog({ level, destination }: { level: string; destination?:
       bindings: (fields: Record<string, unknown>) => redactFields(fields),
       log: (fields: Record<string, unknown>) => redactFields(fields),
     },
+    // Fields of child loggers pass no formatter: the names that could come to stand there are hidden by path.
+    redact: { paths: ['password', 'code', 'token', 'secret', 'authorization', 'cookie'], censor: HIDDEN },
     hooks: { streamWrite: scrub },
   };
   return destination ? pino(options, destination) : pino(options);

@@ -1,0 +1,186 @@
+import type { Prisma } from '../../generated/prisma/client.ts';
+import type { Database, Tx } from '../../platform/db/database.ts';
+
+export type UserStatus = 'invited' | 'active' | 'disabled';
+export type LinkKind = 'setup' | 'invite' | 'ticket';
+
+/** The role that makes an admin; a migration makes it. */
+export const ADMIN_ROLE = 'admin';
+
+const userFields = { id: true, email: true, name: true, status: true, createdAt: true, lastSignInAt: true } as const;
+
+export type UserRow = Prisma.UserGetPayload<{ select: typeof userFields }>;
+
+export interface UserPage {
+  /** Matches parts of e-mail and name. */
+  search?: string | undefined;
+  status?: UserStatus | undefined;
+  /** Where the last page ended. */
+  after?: { createdAt: Date; id: string } | undefined;
+  limit: number;
+}
+
+export function createAccountStore(db: Database) {
+  const { prisma } = db;
+
+  return {
+    userById: (id: string, tx: Tx = prisma): Promise<UserRow | null> =>
+      tx.user.findUnique({ where: { id }, select: userFields }),
+
+    userByEmail: (emailNormalized: string): Promise<UserRow | null> =>
+      prisma.user.findUnique({ where: { emailNormalized }, select: userFields }),
+
+    /** Answers false where the address is taken: a failed INSERT would end the caller's transaction. */
+    async insertUser(
+      tx: Tx,
+      user: { id: string; email: string; emailNormalized: string; name: string; status: UserStatus; at: Date },
+    ): Promise<boolean> {
+      const { at, ...fields } = user;
+      const made = await tx.user.createMany({
+        data: [{ ...fields, createdAt: at, updatedAt: at }],
+        skipDuplicates: true,
+      });
+      return made.count === 1;
+    },
+
+    async setStatus(tx: Tx, id: string, from: UserStatus[], to: UserStatus, at: Date): Promise<boolean> {
+      const changed = await tx.user.updateMany({
+        where: { id, status: { in: from } },
+        data: { status: to, updatedAt: at, disabledAt: to === 'disabled' ? at : null },
+      });
+      return changed.count === 1;
+    },
+
+    async setName(tx: Tx, id: string, name: string, at: Date): Promise<boolean> {
+      return (await tx.user.updateMany({ where: { id }, data: { name, updatedAt: at } })).count === 1;
+    },
+
+    async setLastSignIn(tx: Tx, id: string, at: Date): Promise<boolean> {
+      const { count } = await tx.user.updateMany({ where: { id, status: 'active' }, data: { lastSignInAt: at } });
+      return count === 1;
+    },
+
+    hasPassword: async (tx: Tx, userId: string): Promise<boolean> =>
+      (await tx.user.count({ where: { id: userId, password: { isNot: null } } })) === 1,
+
+    /** Newest first, one row more than asked for, by which the caller sees that there is a next page. */
+    page({ search, status, after, limit }: UserPage): Promise<UserRow[]> {
+      const conditions: Prisma.UserWhereInput[] = [];
+      if (status) conditions.push({ status });
+      if (search) {
+        const contains = search.replace(/[\\%_]/g, '\\$&');
+        conditions.push({
+          OR: [{ emailNormalized: { contains: contains.toLowerCase() } }, { name: { contains, mode: 'insensitive' } }],
+        });
+      }
+      if (after) {
+        const { createdAt, id } = after;
+        conditions.push({ OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { gt: id } }] });
+      }
+      return prisma.user.findMany({
+        where: { AND: conditions },
+        orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+        take: limit + 1,
+        select: userFields,
+      });
+    },
+
+    count: (status?: UserStatus): Promise<number> => prisma.user.count({ where: status ? { status } : {} }),
+
+    async rolesOf(userId: string): Promise<string[]> {
+      const rows = await db.query<{ name: string }>(
+        'accounts.roles_of',
+        `SELECT r.name FROM assignment a JOIN role r ON r.id = a.role_id
+          WHERE a.user_id = $1::uuid AND (a.expires_at IS NULL OR a.expires_at > now())
+          ORDER BY r.name`,
+        [userId],
+      );
+      return rows.map((row) => row.name);
+    },
+
+    /** Answers false where no such role exists. Holding it already is fine. */
+    async assignRole(
+      tx: Tx,
+      entry: { id: string; userId: string; role: string; grantedBy: string; at: Date },
+    ): Promise<boolean> {
+      const role = await tx.role.findUnique({ where: { name: entry.role }, select: { id: true } });
+      if (!role) return false;
+      await tx.assignment.createMany({
+        data: [
+          { id: entry.id, roleId: role.id, userId: entry.userId, grantedBy: entry.grantedBy, createdAt: entry.at },
+        ],
+        skipDuplicates: true,
+      });
+      return true;
+    },
+
+    /** Makes everybody who takes a right from an admin wait for each other until their transactions end. */
+    async lockAdmins(tx: Tx): Promise<void> {
+      await tx.$queryRaw`SELECT id FROM role WHERE name = ${ADMIN_ROLE} FOR UPDATE`;
+    },
+
+    /** People who could act as admins at `at`. */
+    activeAdmins: (tx: Tx, at: Date): Promise<number> =>
+      tx.assignment.count({
+        where: {
+          role: { name: ADMIN_ROLE },
+          user: { status: 'active' },
+          OR: [{ expiresAt: null }, { expiresAt: { gt: at } }],
+        },
+      }),
+
+    async insertLink(
+      tx: Tx,
+      link: {
+        id: string;
+        kind: LinkKind;
+        tokenHash: Uint8Array<ArrayBuffer>;
+        tokenEnc: Uint8Array<ArrayBuffer> | null;
+        userId: string | null;
+        createdBy: string | null;
+        createdAt: Date;
+        expiresAt: Date;
+      },
+    ): Promise<void> {
+      await tx.oneTimeLink.create({ data: link });
+    },
+
+    /** One winner: whoever's UPDATE finds the row unused. */
+    async useLink(
+      tx: Tx,
+      kind: LinkKind,
+      tokenHash: Uint8Array<ArrayBuffer>,
+      at: Date,
+    ): Promise<{ id: string; userId: string | null } | null> {
+      const rows = await tx.$queryRaw<{ id: string; userId: string | null }[]>`
+        UPDATE one_time_link SET used_at = ${at}, token_enc = NULL
+         WHERE kind = ${kind} AND token_hash = ${tokenHash} AND used_at IS NULL AND expires_at > ${at}
+        RETURNING id, user_id AS "userId"`;
+      return rows[0] ?? null;
+    },
+
+    openLink: (kind: LinkKind, tokenHash: Uint8Array<ArrayBuffer>, at: Date) =>
+      prisma.oneTimeLink.findFirst({
+        where: { kind, tokenHash, usedAt: null, expiresAt: { gt: at } },
+        select: { id: true, userId: true, expiresAt: true },
+      }),
+
+    newestReadableLink: (kind: LinkKind, at: Date) =>
+      prisma.oneTimeLink.findFirst({
+        where: { kind, usedAt: null, expiresAt: { gt: at }, tokenEnc: { not: null } },
+        orderBy: { createdAt: 'desc' },
+        select: { id: true, tokenEnc: true },
+      }),
+
+    /** Takes links of this kind out of use: all of a person, or all. */
+    async cancelLinks(tx: Tx, kind: LinkKind, userId: string | undefined, at: Date): Promise<number> {
+      const cancelled = await tx.oneTimeLink.updateMany({
+        where: { kind, usedAt: null, ...(userId === undefined ? {} : { userId }) },
+        data: { usedAt: at, tokenEnc: null },
+      });
+      return cancelled.count;
+    },
+  };
+}
+
+export type AccountStore = ReturnType<typeof createAccountStore>;
