@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError, notFound } from '../../kernel/errors.ts';
-import { newId } from '../../kernel/ids.ts';
+import { isId, newId } from '../../kernel/ids.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
@@ -34,6 +34,8 @@ export interface AccountService {
   assignRole(tx: Tx, userId: string, role: string, grantedBy: string): Promise<void>;
   /** invited → active. False when the account isn't invited (any more). Writes no audit event. */
   activate(tx: Tx, id: string): Promise<boolean>;
+  /** Keeps an invited account as it is until the transaction ends. False when it isn't invited (any more). */
+  lockInvited(tx: Tx, id: string): Promise<boolean>;
   rename(tx: Tx, id: string, name: string): Promise<void>;
   /** Notes the time of a completed sign-in; false where the account is no longer active, and nobody may come in. */
   signedIn(tx: Tx, id: string): Promise<boolean>;
@@ -55,8 +57,6 @@ export function normalizeEmail(email: string): string {
   return email.normalize('NFKC').trim().toLowerCase();
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 function view(row: UserRow): UserView {
   return { ...row, status: row.status as UserStatus };
 }
@@ -71,7 +71,7 @@ export function createAccountService(deps: {
   const { db, store, audit, clock, needs } = deps;
 
   async function known(tx: Tx, id: string): Promise<UserView> {
-    const row = UUID.test(id) ? await store.userById(id, tx) : null;
+    const row = isId(id) ? await store.userById(id, tx) : null;
     if (!row) throw notFound();
     return view(row);
   }
@@ -85,7 +85,7 @@ export function createAccountService(deps: {
     },
 
     async byId(id) {
-      const row = UUID.test(id) ? await store.userById(id) : null;
+      const row = isId(id) ? await store.userById(id) : null;
       return row && view(row);
     },
 
@@ -118,6 +118,8 @@ export function createAccountService(deps: {
     },
 
     activate: (tx, id) => store.setStatus(tx, id, ['invited'], 'active', clock.now()),
+
+    lockInvited: (tx, id) => store.lockInvited(tx, id),
 
     async rename(tx, id, name) {
       if (!(await store.setName(tx, id, name.trim(), clock.now()))) throw notFound();

@@ -51,6 +51,12 @@ export function createAccountStore(db: Database) {
       return changed.count === 1;
     },
 
+    async lockInvited(tx: Tx, id: string): Promise<boolean> {
+      const rows = await tx.$queryRaw<unknown[]>`
+        SELECT id FROM user_account WHERE id = ${id}::uuid AND status = 'invited' FOR UPDATE`;
+      return rows.length === 1;
+    },
+
     async setName(tx: Tx, id: string, name: string, at: Date): Promise<boolean> {
       return (await tx.user.updateMany({ where: { id }, data: { name, updatedAt: at } })).count === 1;
     },
