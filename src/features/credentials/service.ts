@@ -24,7 +24,7 @@ export interface CredentialService {
    * time (S63). AppError `busy` (503) when too many wait.
    */
   verifyPassword(userId: string | null, password: string): Promise<boolean>;
-  factorsOf(userId: string): Promise<Factors>;
+  factorsOf(userId: string, tx?: Tx): Promise<Factors>;
   /** Deletes the TOTP factor and the recovery codes; false when there was nothing. Writes no audit event. */
   resetFactors(tx: Tx, userId: string): Promise<boolean>;
 }
@@ -68,7 +68,7 @@ export function createCredentialService(deps: {
       return result.ok;
     },
 
-    factorsOf: (userId) => store.factorsOf(userId),
+    factorsOf: (userId, tx) => store.factorsOf(userId, tx),
     resetFactors: (tx, userId) => store.deleteFactors(tx, userId),
   };
 }

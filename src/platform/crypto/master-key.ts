@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
@@ -95,7 +105,9 @@ export function loadMasterKey(
 
 /** Whether something in the database was sealed with a master key; answers no for a database without tables. */
 export async function hasSealedData(db: Database): Promise<boolean> {
-  const tables = await db.prisma.$queryRaw<{ present: boolean }[]>`SELECT to_regclass('setting') IS NOT NULL AS present`;
+  const tables = await db.prisma.$queryRaw<
+    { present: boolean }[]
+  >`SELECT to_regclass('setting') IS NOT NULL AS present`;
   if (!tables[0]?.present) return false;
   return (await db.prisma.setting.count({ where: { valueEnc: { not: null } } })) > 0;
 }
