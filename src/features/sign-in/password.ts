@@ -1,0 +1,104 @@
+import type { RequestInfo } from '../../kernel/request-info.ts';
+import type { Account, Interaction, Needs } from './module.ts';
+import { actorOf, type Progress, targetOf } from './progress.ts';
+import type { AttemptStore } from './store.ts';
+import type { Throttled, Tries, Try } from './tries.ts';
+
+/** Seconds from the proven password to the end of the sign-in. */
+const attemptSeconds = 900;
+
+export interface PasswordStep {
+  prove(
+    interaction: Interaction,
+    input: { login: string; password: string },
+    request: RequestInfo,
+  ): Promise<{ kind: 'proven' } | { kind: 'refused' } | Throttled | { kind: 'other_account'; expected: Account }>;
+  /** Whose ticket this is, without using it up; null where it can't be used here. */
+  ticketHolder(interaction: Interaction, token: string): Promise<Account | null>;
+  redeemTicket(interaction: Interaction, token: string, request: RequestInfo): Promise<boolean>;
+}
+
+/** The first step: the password, or a ticket for one that was proven a moment ago. */
+export function createPasswordStep(needs: Needs, store: AttemptStore, progress: Progress, tries: Tries): PasswordStep {
+  const { db, clock, audit, accounts, links, credentials, normalizeEmail } = needs;
+
+  async function enrollmentFor(interaction: Interaction, account: Account): Promise<Buffer | null> {
+    const { totp } = await credentials.factorsOf(account.id);
+    return totp === null ? progress.offerSeed(interaction) : null;
+  }
+
+  function startOf(interaction: Interaction, account: Account, enrollEnc: Buffer | null) {
+    const passwordAt = clock.now();
+    const latest = new Date(passwordAt.getTime() + attemptSeconds * 1000);
+    const expiresAt = interaction.expiresAt < latest ? interaction.expiresAt : latest;
+    return { userId: account.id, passwordAt, enrollEnc, expiresAt };
+  }
+
+  async function holder(interaction: Interaction, userId: string | null | undefined): Promise<Account | null> {
+    const account = userId ? await accounts.byId(userId) : null;
+    if (account?.status !== 'active') return null;
+    return interaction.accountId === undefined || interaction.accountId === account.id ? account : null;
+  }
+
+  return {
+    async prove(interaction, { login: typed, password }, request) {
+      const login = normalizeEmail(typed);
+      if (interaction.accountId !== undefined) {
+        // Compared with what was typed, before anything is looked up: it says nothing about other accounts.
+        const expected = await accounts.byId(interaction.accountId);
+        if (expected && normalizeEmail(expected.email) !== login) return { kind: 'other_account', expected };
+      }
+      const one: Try = { interaction, factor: 'password', login, account: null, request };
+      const throttled = await tries.reserve(one);
+      if (throttled) return throttled;
+
+      // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
+      const account = await accounts.findByLogin(login);
+      const right = await credentials.verifyPassword(account?.id ?? null, password);
+      const reason = refusal(account, right);
+      if (account === null || reason !== null) {
+        await tries.failed({ ...one, account }, reason ?? 'unknown_user');
+        return { kind: 'refused' };
+      }
+      await tries.succeeded(one);
+      const enrollEnc = await enrollmentFor(interaction, account);
+      await db.tx(async (tx) => {
+        await store.begin(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc));
+        await audit.in(tx, tries.success({ ...one, account }));
+      });
+      return { kind: 'proven' };
+    },
+
+    async ticketHolder(interaction, token) {
+      return holder(interaction, (await links.peekLink('ticket', token))?.userId);
+    },
+
+    async redeemTicket(interaction, token, request) {
+      const account = await holder(interaction, (await links.peekLink('ticket', token))?.userId);
+      if (account === null) return false;
+      const enrollEnc = await enrollmentFor(interaction, account);
+      return db.tx(async (tx) => {
+        const claimed = await links.claimLink(tx, 'ticket', token);
+        if (claimed?.userId !== account.id) return false;
+        await store.begin(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc));
+        await audit.in(tx, {
+          action: 'user.factor_used',
+          outcome: 'success',
+          actor: actorOf(account),
+          target: targetOf(account),
+          clientId: interaction.client.id,
+          request,
+          data: { factor: 'password', via: 'ticket' },
+        });
+        return true;
+      });
+    },
+  };
+}
+
+function refusal(account: Account | null, right: boolean): string | null {
+  if (account === null) return 'unknown_user';
+  if (account.status === 'invited') return 'invited';
+  if (!right) return 'wrong_password';
+  return account.status === 'active' ? null : 'disabled';
+}

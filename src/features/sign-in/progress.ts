@@ -1,0 +1,113 @@
+import { AppError } from '../../kernel/errors.ts';
+import type { RequestInfo } from '../../kernel/request-info.ts';
+import { sha256 } from '../../platform/crypto/digest.ts';
+import type { Tx } from '../../platform/db/database.ts';
+import type { Account, Interaction, Needs } from './module.ts';
+import { type Attempt, finalAmr, type Step, stepOf } from './steps.ts';
+import type { AttemptStore } from './store.ts';
+
+/** Password and a second factor, both proven within this interaction. */
+export const acr = 'urn:postern:aal2';
+
+export interface Finished {
+  kind: 'finished';
+  login: { accountId: string; amr: string[]; acr: string; at: Date };
+}
+
+/** The browser asked for a step that is not its turn, or another window was quicker: show it where it stands. */
+export interface Elsewhere {
+  kind: 'elsewhere';
+}
+
+export interface Reached {
+  attempt: Attempt;
+  account: Account;
+}
+
+export type Position =
+  /** `expected`: the person who is signed in already and has to prove it again. */
+  { step: 'password'; expected: Account | null } | ({ step: Exclude<Step, 'password'> } & Reached);
+
+/** How far an interaction has come, and the way out of it. */
+export interface Progress {
+  uidHash(interaction: Interaction): Buffer;
+  position(interaction: Interaction): Promise<Position>;
+  /** A new seed for the enrolment page, encrypted. */
+  offerSeed(interaction: Interaction): Buffer;
+  offeredSeed(interaction: Interaction, attempt: Attempt): string;
+  /** Ends the attempt, for one caller only, and writes down the sign-in beside it. */
+  finish(tx: Tx, interaction: Interaction, reached: Reached, request: RequestInfo): Promise<Finished | Elsewhere>;
+  /** Forgets what was proven. */
+  cancel(interaction: Interaction, request: RequestInfo): Promise<void>;
+}
+
+export function createProgress(needs: Needs, store: AttemptStore): Progress {
+  const { clock, audit, accounts, credentials, envelope } = needs;
+  const uidHash = (interaction: Interaction): Buffer => sha256(interaction.uid);
+  const seedAad = (interaction: Interaction): string =>
+    `sign_in_attempt|enroll_enc|${uidHash(interaction).toString('hex')}`;
+
+  return {
+    uidHash,
+
+    async position(interaction) {
+      const expected = interaction.accountId === undefined ? null : await accounts.byId(interaction.accountId);
+      const attempt = await store.find(uidHash(interaction));
+      if (attempt === null || attempt.expiresAt <= clock.now()) return { step: 'password', expected };
+      if (expected !== null && expected.id !== attempt.userId) return { step: 'password', expected };
+      const account = await accounts.byId(attempt.userId);
+      if (account === null || account.status !== 'active') return { step: 'password', expected };
+      const step = stepOf(attempt, (await credentials.factorsOf(account.id)).totp !== null);
+      return step === 'password' ? { step, expected } : { step, attempt, account };
+    },
+
+    offerSeed: (interaction) => envelope.seal(Buffer.from(credentials.totp.begin().secret), seedAad(interaction)),
+
+    offeredSeed(interaction, attempt) {
+      if (attempt.enrollEnc === null) throw new AppError('internal', { status: 500, detail: 'no seed was offered' });
+      return envelope.open(attempt.enrollEnc, seedAad(interaction)).toString();
+    },
+
+    async finish(tx, interaction, { attempt, account }, request) {
+      const at = clock.now();
+      if (!(await store.finish(tx, uidHash(interaction)))) return { kind: 'elsewhere' };
+      // An account that was disabled since the password does not get in.
+      if (!(await accounts.signedIn(tx, account.id))) return { kind: 'elsewhere' };
+      const amr = finalAmr(attempt);
+      await audit.in(tx, {
+        action: 'user.sign_in',
+        outcome: 'success',
+        actor: actorOf(account),
+        target: targetOf(account),
+        clientId: interaction.client.id,
+        request,
+        data: { amr, acr },
+      });
+      return { kind: 'finished', login: { accountId: account.id, amr, acr, at } };
+    },
+
+    async cancel(interaction, request) {
+      const attempt = await store.find(uidHash(interaction));
+      const account = attempt && (await accounts.byId(attempt.userId));
+      await needs.db.tx(async (tx) => {
+        await store.finish(tx, uidHash(interaction));
+        await audit.in(tx, {
+          action: 'user.sign_in',
+          outcome: 'failure',
+          reason: 'cancelled',
+          ...(account ? { actor: actorOf(account), target: targetOf(account) } : { actor: { type: 'anonymous' } }),
+          clientId: interaction.client.id,
+          request,
+        });
+      });
+    },
+  };
+}
+
+export function actorOf(account: Account): { type: 'user'; id: string; name: string } {
+  return { type: 'user', id: account.id, name: account.email };
+}
+
+export function targetOf(account: Account): { type: string; id: string; name: string } {
+  return { type: 'user', id: account.id, name: account.email };
+}

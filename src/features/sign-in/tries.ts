@@ -1,0 +1,77 @@
+import { AppError } from '../../kernel/errors.ts';
+import type { RequestInfo } from '../../kernel/request-info.ts';
+import type { AuditEvent } from '../../platform/audit/audit.ts';
+import type { Account, Interaction, LimitSubject, Needs } from './module.ts';
+import { actorOf, targetOf } from './progress.ts';
+
+export interface Throttled {
+  kind: 'throttled';
+  /** Seconds until the next try is allowed. */
+  retryAfter: number;
+}
+
+/** One try of one factor: which, on which login (normalised), by whom if that is known. */
+export interface Try {
+  interaction: Interaction;
+  factor: LimitSubject['kind'];
+  login: string;
+  account: Account | null;
+  request: RequestInfo;
+}
+
+/** Counts tries, and writes each of them down. Every way of proving a factor goes through here. */
+export interface Tries {
+  /** Reserves the try before anything is verified, so that parallel tries can't pass the limit together. */
+  reserve(one: Try): Promise<Throttled | null>;
+  failed(one: Try, reason: string): Promise<void>;
+  succeeded(one: Try): Promise<void>;
+  /** The event of a success, to be written with the change that follows from it. */
+  success(one: Try): AuditEvent;
+}
+
+export function createTries({ limits, audit, pseudonym, count }: Needs): Tries {
+  const subject = ({ factor, login, request }: Try): LimitSubject => ({
+    kind: factor,
+    account: login,
+    address: request.address,
+  });
+
+  function event(one: Try, outcome: AuditEvent['outcome'], reason?: string): AuditEvent {
+    const { account, factor, interaction, request } = one;
+    return {
+      action: 'user.factor_used',
+      outcome,
+      ...(reason === undefined ? {} : { reason }),
+      // What was typed as a login may be a password in the wrong field: of an unknown one only a keyed digest is kept.
+      ...(account === null
+        ? { actor: { type: 'anonymous' as const }, data: { factor, login: pseudonym(one.login) } }
+        : { actor: actorOf(account), target: targetOf(account), data: { factor } }),
+      clientId: interaction.client.id,
+      request,
+    };
+  }
+
+  return {
+    async reserve(one) {
+      try {
+        await limits.check(subject(one));
+        return null;
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'limits.too_many') throw error;
+        await audit.record(event(one, 'denied', 'throttled'));
+        count(one.factor, 'throttled');
+        return { kind: 'throttled', retryAfter: error.retryAfter ?? 60 };
+      }
+    },
+    async failed(one, reason) {
+      await limits.failed(subject(one));
+      await audit.record(event(one, 'failure', reason));
+      count(one.factor, 'failure');
+    },
+    async succeeded(one) {
+      await limits.succeeded(subject(one));
+      count(one.factor, 'success');
+    },
+    success: (one) => event(one, 'success'),
+  };
+}
