@@ -1,0 +1,22 @@
+import type { Command } from './command.ts';
+import { apiCommands, roleCommands } from './commands/access.ts';
+import { auditCommands } from './commands/audit.ts';
+import { clientCommands } from './commands/client.ts';
+import { doctorCommands } from './commands/doctor.ts';
+import { keyCommands } from './commands/keys.ts';
+import { serviceAccountCommands } from './commands/service-account.ts';
+import { setupCommands } from './commands/setup.ts';
+import { userCommands } from './commands/user.ts';
+
+/** The whole command line; `postern help` prints it in this order. */
+export const commands: readonly Command[] = [
+  ...setupCommands,
+  ...userCommands,
+  ...apiCommands,
+  ...roleCommands,
+  ...serviceAccountCommands,
+  ...clientCommands,
+  ...keyCommands,
+  ...auditCommands,
+  ...doctorCommands,
+];

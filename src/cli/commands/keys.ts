@@ -1,0 +1,43 @@
+import type { Command } from '../command.ts';
+import type { KeyView } from '../services.ts';
+import { author, table } from './shared-options.ts';
+
+export const keyCommands: readonly Command[] = [
+  {
+    noun: 'keys',
+    verb: 'list',
+    summary: 'Show the signing keys and what each is used for.',
+    options: {},
+    async run({ services }) {
+      return asOutcome(await (await services()).keys.list());
+    },
+  },
+  {
+    noun: 'keys',
+    verb: 'rotate',
+    summary: 'Sign with the next key from now on; the old one stays published until its tokens have expired.',
+    options: {},
+    async run({ services, surroundings }) {
+      return asOutcome(await (await services()).keys.rotate(author(surroundings)));
+    },
+  },
+];
+
+function asOutcome(keys: readonly KeyView[]) {
+  return {
+    json: {
+      keys: keys.map((key) => ({
+        kid: key.kid,
+        alg: key.alg,
+        status: key.status,
+        created_at: key.createdAt.toISOString(),
+        activated_at: key.activatedAt?.toISOString() ?? null,
+        retires_at: key.retiresAt?.toISOString() ?? null,
+      })),
+    },
+    text: table([
+      ['KID', 'ALG', 'STATUS', 'MADE'],
+      ...keys.map((key) => [key.kid, key.alg, key.status, key.createdAt.toISOString()]),
+    ]),
+  };
+}

@@ -1,0 +1,112 @@
+import type { Command, CommandContext, Input, Outcome } from '../command.ts';
+import type { ServiceAccountView, Services } from '../services.ts';
+import { author, permissionProblem, table } from './shared-options.ts';
+
+const account = { name: 'ID|NAME', required: true } as const;
+
+export const serviceAccountCommands: readonly Command[] = [
+  {
+    noun: 'service-account',
+    verb: 'create',
+    summary: 'Make an account for a service. Its secret is printed once.',
+    options: {
+      name: { type: 'text', required: true, value: 'N', help: 'Name of the service, unique.' },
+      description: { type: 'text', value: 'TEXT', help: 'What the service does.' },
+      permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'A permission of an API.' },
+      auth: { type: 'text', oneOf: ['secret'], help: 'How it proves itself.' },
+    },
+    check: (input) => permissionProblem(input.list('permission')),
+    async run({ input, services, surroundings }) {
+      const { serviceAccounts } = await services();
+      const made = await serviceAccounts.create(
+        {
+          name: input.text('name'),
+          description: input.optional('description') ?? '',
+          permissions: input.list('permission'),
+        },
+        author(surroundings),
+      );
+      return secretOutcome(made);
+    },
+  },
+  {
+    noun: 'service-account',
+    verb: 'rotate-secret',
+    summary: 'Make a new secret, printed once.',
+    subject: account,
+    options: {},
+    async run({ input, services, surroundings }) {
+      const { serviceAccounts } = await services();
+      return secretOutcome(await serviceAccounts.rotateSecret(input.subject ?? '', author(surroundings)));
+    },
+  },
+  {
+    noun: 'service-account',
+    verb: 'list',
+    summary: 'All service accounts, newest first.',
+    options: {},
+    async run({ services }) {
+      const found: ServiceAccountView[] = [];
+      for await (const view of (await services()).serviceAccounts.list()) found.push(view);
+      return {
+        json: { service_accounts: found.map(asJson) },
+        text:
+          found.length === 0
+            ? ['There are no service accounts. Make one with: postern service-account create --name NAME']
+            : table([
+                ['NAME', 'CLIENT ID', 'STATUS', 'MADE'],
+                ...found.map((view) => [view.name, view.clientId, statusOf(view), view.createdAt.toISOString()]),
+              ]),
+      };
+    },
+  },
+  change('disable', 'No tokens any more, from this moment.', 'disabled', (all, id, by) => all.disable(id, by)),
+  change('enable', 'Let a disabled account get tokens again.', 'enabled', (all, id, by) => all.enable(id, by)),
+  change('delete', 'Remove the account with its secrets and permissions.', 'deleted', (all, id, by) =>
+    all.delete(id, by),
+  ),
+];
+
+type Accounts = Services['serviceAccounts'];
+
+function change(
+  verb: string,
+  summary: string,
+  done: string,
+  work: (accounts: Accounts, id: string, by: ReturnType<typeof author>) => Promise<ServiceAccountView>,
+): Command {
+  return {
+    noun: 'service-account',
+    verb,
+    summary,
+    subject: account,
+    options: {},
+    run: ({ input, services, surroundings }: Pick<CommandContext, 'services' | 'surroundings'> & { input: Input }) =>
+      services().then(async ({ serviceAccounts }): Promise<Outcome> => {
+        const view = await work(serviceAccounts, input.subject ?? '', author(surroundings));
+        return { json: asJson(view), text: [`Service account ${view.name} ${done}`] };
+      }),
+  };
+}
+
+function secretOutcome(made: { id: string; clientId: string; clientSecret: string }): Outcome {
+  return {
+    json: { id: made.id, client_id: made.clientId, client_secret: made.clientSecret },
+    text: [`client_id: ${made.clientId}`, `client_secret: ${made.clientSecret}`],
+    notes: ['Keep the secret now: it is not shown again.'],
+  };
+}
+
+function asJson(view: ServiceAccountView) {
+  return {
+    id: view.id,
+    client_id: view.clientId,
+    name: view.name,
+    status: statusOf(view),
+    created_at: view.createdAt.toISOString(),
+  };
+}
+
+function statusOf(view: ServiceAccountView): 'active' | 'disabled' {
+  return view.disabledAt === null ? 'active' : 'disabled';
+}

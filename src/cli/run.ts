@@ -1,0 +1,168 @@
+import { userInfo } from 'node:os';
+import type { Config } from '../platform/config/schema.ts';
+import { type Command, type Outcome, parseInput, type Surroundings, UsageError } from './command.ts';
+import { commands } from './commands.ts';
+import { explainFailure, type Failure, localeWords } from './failure.ts';
+import { explain, overview, usage } from './help.ts';
+import type { Services } from './services.ts';
+
+export type OpenServices = (config: Config) => Promise<Services>;
+
+const INPUT_LIMIT = 8 * 1024;
+
+/**
+ * One command of the command line. Resolves to the exit status: 0 done, 1 failed, 2 wrong usage. Writes to standard
+ * output and standard error only through `surroundings`.
+ */
+export async function runCli(
+  argv: readonly string[],
+  surroundings: Surroundings = processSurroundings(),
+  open: OpenServices = openFromApp,
+): Promise<number> {
+  const json = argv.includes('--json');
+  let services: Promise<Services> | undefined;
+  try {
+    const found = findCommand(argv);
+    if (found.kind === 'help') {
+      await surroundings.out(found.text);
+      return 0;
+    }
+    const { command } = found;
+    const input = parseInput(command, found.rest);
+    const outcome = await command.run({
+      input,
+      json,
+      surroundings,
+      services() {
+        services ??= loadSettings(surroundings.env).then(open);
+        return services;
+      },
+    });
+    if (outcome === null) return 0;
+    await print(outcome, json, surroundings);
+    return outcome.exitCode ?? 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      await refuse(error, json, surroundings);
+      return 2;
+    }
+    await fail(explainFailure(error, await localeWords()), json, surroundings);
+    return 1;
+  } finally {
+    await services?.then((opened) => opened.close()).catch(() => undefined);
+  }
+}
+
+async function loadSettings(env: NodeJS.ProcessEnv): Promise<Config> {
+  const { loadConfig } = await import('../platform/config/load.ts');
+  return loadConfig(env);
+}
+
+// Loaded late: help and usage errors then answer without opening the whole product.
+async function openFromApp(config: Config): Promise<Services> {
+  const { openServices } = await import('../app.ts');
+  return openServices(config);
+}
+
+type Found = { kind: 'help'; text: string } | { kind: 'command'; command: Command; rest: string[] };
+
+function findCommand(argv: readonly string[]): Found {
+  const words = argv.filter((word) => word !== '--json');
+  const [noun, verb] = words;
+  if (noun === undefined || noun === '--help' || noun === '-h') return { kind: 'help', text: overview(commands) };
+  if (noun === 'help') return { kind: 'help', text: helpFor(words.slice(1)) };
+
+  const single = commands.find((command) => command.noun === noun && command.verb === '');
+  if (single) return helpOr(single, words.slice(1));
+  const siblings = commands.filter((command) => command.noun === noun);
+  if (siblings.length === 0) throw new UsageError(`unknown command: ${noun}`);
+  if (verb === '--help' || verb === '-h') return { kind: 'help', text: overview(siblings) };
+  const command = siblings.find((candidate) => candidate.verb === verb);
+  if (!command) {
+    const verbs = siblings.map((candidate) => candidate.verb).join(', ');
+    throw new UsageError(verb === undefined ? `${noun} needs one of: ${verbs}` : `unknown: ${noun} ${verb} (${verbs})`);
+  }
+  return helpOr(command, words.slice(2));
+}
+
+function helpOr(command: Command, rest: string[]): Found {
+  if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help', text: explain(command) };
+  return { kind: 'command', command, rest };
+}
+
+function helpFor([noun, verb]: string[]): string {
+  if (noun === undefined) return overview(commands);
+  const matching = commands.filter((c) => c.noun === noun && (verb === undefined || c.verb === verb));
+  if (matching.length === 0) throw new UsageError(`unknown command: ${[noun, verb].join(' ').trim()}`);
+  const [only] = matching;
+  return matching.length === 1 && only ? explain(only) : overview(matching);
+}
+
+async function print(outcome: Outcome, json: boolean, surroundings: Surroundings): Promise<void> {
+  if (json) {
+    await surroundings.out(`${JSON.stringify(outcome.json)}\n`);
+    return;
+  }
+  if (outcome.text.length > 0) await surroundings.out(`${outcome.text.join('\n')}\n`);
+  if (outcome.notes && outcome.notes.length > 0) await surroundings.err(`${outcome.notes.join('\n')}\n`);
+}
+
+async function refuse(error: UsageError, json: boolean, surroundings: Surroundings): Promise<void> {
+  if (json) {
+    await surroundings.out(`${JSON.stringify({ error: { code: 'usage', message: error.message } })}\n`);
+    return;
+  }
+  const hint = error.command ? `Usage: postern ${usage(error.command)}` : 'postern help lists the commands.';
+  await surroundings.err(`postern: ${error.message}\n${hint}\n`);
+}
+
+async function fail(failure: Failure, json: boolean, surroundings: Surroundings): Promise<void> {
+  if (json) {
+    await surroundings.out(`${JSON.stringify({ error: failure })}\n`);
+    return;
+  }
+  const fields = Object.entries(failure.fields ?? {}).map(([field, message]) => `  ${field}: ${message}`);
+  await surroundings.err(`${[`postern: ${failure.message}`, ...fields].join('\n')}\n`);
+}
+
+function processSurroundings(): Surroundings {
+  return {
+    env: process.env,
+    osUser: osUser(),
+    out: (text) => write(process.stdout, text),
+    err: (text) => write(process.stderr, text),
+    readInput,
+  };
+}
+
+/** Resolves once the text is handed to the system, so that an exit right after cuts nothing off a pipe. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => {
+      // A reader that went away (`| head`) is no failure of the command.
+      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error);
+      else resolve();
+    });
+  });
+}
+
+// A uid without a passwd entry makes userInfo throw; containers often run like that.
+function osUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk as Buffer);
+    length += bytes.length;
+    if (length > INPUT_LIMIT) throw new UsageError('standard input is longer than 8 KiB');
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

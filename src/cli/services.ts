@@ -1,0 +1,80 @@
+import type { UserAdmin } from '../features/accounts/admin-service.ts';
+import type { Events } from '../features/audit-trail/module.ts';
+import type { ChangeBy } from '../platform/audit/change.ts';
+
+/** An API permission written as AUDIENCE#NAME, which is also how a command names it. */
+export type PermissionRef = string;
+
+export interface NewClient {
+  name: string;
+  type: 'web' | 'spa' | 'native';
+  redirectUris: string[];
+  postLogoutRedirectUris: string[];
+  /** OpenID Connect scopes. */
+  scopes: string[];
+  permissions: PermissionRef[];
+  firstParty: boolean;
+}
+
+export interface ServiceAccountView {
+  id: string;
+  clientId: string;
+  name: string;
+  createdAt: Date;
+  disabledAt: Date | null;
+}
+
+/** `public` part of a signing key; never the private one. */
+export interface KeyView {
+  kid: string;
+  alg: string;
+  status: string;
+  createdAt: Date;
+  activatedAt: Date | null;
+  retiresAt: Date | null;
+}
+
+/**
+ * What the commands need. Every change writes its audit event in its own transaction. Service accounts are named by
+ * id, client id or name; an unknown one throws AppError('not_found', 404).
+ */
+export interface Services {
+  /** The absolute address of the setup page with its token; null once an admin exists. */
+  setupLink(): Promise<string | null>;
+  users: UserAdmin;
+  events: Events;
+  apis: {
+    create(
+      input: { audience: string; name?: string; permissions: { name: string; description: string }[] },
+      by: ChangeBy,
+    ): Promise<{ id: string; audience: string; permissions: string[] }>;
+  };
+  roles: {
+    create(
+      input: { name: string; description: string; permissions: PermissionRef[] },
+      by: ChangeBy,
+    ): Promise<{ id: string; name: string; permissions: PermissionRef[] }>;
+    assignToServiceAccount(role: string, serviceAccount: string, by: ChangeBy): Promise<void>;
+  };
+  serviceAccounts: {
+    create(
+      input: { name: string; description: string; permissions: PermissionRef[] },
+      by: ChangeBy,
+    ): Promise<{ id: string; clientId: string; clientSecret: string }>;
+    rotateSecret(account: string, by: ChangeBy): Promise<{ id: string; clientId: string; clientSecret: string }>;
+    /** All of them, newest first, read in batches. */
+    list(): AsyncIterable<ServiceAccountView>;
+    disable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
+    enable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
+    delete(account: string, by: ChangeBy): Promise<ServiceAccountView>;
+  };
+  clients: {
+    create(input: NewClient, by: ChangeBy): Promise<{ clientId: string; clientSecret?: string }>;
+  };
+  keys: {
+    list(): Promise<KeyView[]>;
+    /** The next key signs from now on; the one before stays published until its last token has expired. */
+    rotate(by: ChangeBy): Promise<KeyView[]>;
+  };
+  close(): Promise<void>;
+}

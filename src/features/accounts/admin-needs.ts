@@ -1,0 +1,99 @@
+import type { Clock } from '../../kernel/clock.ts';
+import type { FieldError } from '../../kernel/errors.ts';
+import type { Audit } from '../../platform/audit/audit.ts';
+import type { ChangeBy } from '../../platform/audit/change.ts';
+import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Log } from '../../platform/observe/log.ts';
+import type { Accounts } from './module.ts';
+
+export interface SessionView {
+  uid: string;
+  address: string;
+  userAgent: string;
+  createdAt: Date;
+  lastSeenAt: Date;
+  expiresAt: Date;
+  /** Names of the applications that take part. */
+  clients: string[];
+}
+
+export interface FactorsView {
+  totp: { createdAt: Date; lastUsedAt: Date | null } | null;
+  recoveryLeft: number;
+}
+
+export interface UserTokenView {
+  jti: string;
+  kind: string;
+  clientId: string | null;
+  scopes: string[];
+  audience: string | null;
+  createdAt: Date;
+  expiresAt: Date;
+}
+
+export interface UserEventView {
+  id: string;
+  time: Date;
+  action: string;
+  outcome: string;
+  reason: string | null;
+  actorName: string | null;
+  address: string | null;
+}
+
+export interface UserConsentView {
+  clientId: string;
+  clientName: string;
+  scopes: string[];
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** What administering people takes from other parts. Ids of people are those of UserView. */
+export interface UserAdminNeeds {
+  db: Database;
+  audit: Audit;
+  clock: Clock;
+  log: Log;
+  /** Without a trailing slash; links in mails and on pages begin with it. */
+  issuer: string;
+  accounts: Accounts;
+  credentials: {
+    checkPasswordPolicy(password: string, about: { email: string; name: string }): FieldError | null;
+    hashPassword(password: string): Promise<string>;
+    setPassword(tx: Tx, userId: string, hash: string): Promise<void>;
+    factorsOf(userId: string): Promise<FactorsView>;
+    /** Takes the authenticator and the recovery codes away. */
+    resetFactors(tx: Tx, userId: string): Promise<unknown>;
+  };
+  sessions: {
+    listForUser(userId: string): Promise<SessionView[]>;
+    /** Also ends what the session's browser holds at our own pages; false when it is gone already. */
+    end(tx: Tx, sessionUid: string): Promise<boolean>;
+    /** Sessions, codes, refresh tokens, grants; answers how many sessions. */
+    endAll(tx: Tx, userId: string): Promise<number>;
+  };
+  /** Each change writes its own audit event. */
+  roles: {
+    all(): Promise<{ name: string; description: string }[]>;
+    /** @throws roles.not_found */
+    assignIn(tx: Tx, role: string, userId: string, origin: ChangeBy): Promise<unknown>;
+    /** @throws roles.not_found */
+    assign(role: string, userId: string, origin: ChangeBy): Promise<unknown>;
+    /** @throws roles.not_found, roles.last_admin */
+    unassign(role: string, userId: string, origin: ChangeBy): Promise<unknown>;
+    /** Holds the admin role's row until the transaction ends. @throws roles.last_admin */
+    assertNotLastAdmin(tx: Tx, userId: string): Promise<void>;
+  };
+  tokens: { activeOfUser(userId: string, limit: number): Promise<UserTokenView[]> };
+  consents: { listForUser(userId: string): Promise<UserConsentView[]> };
+  events: { about(id: string, limit: number): Promise<UserEventView[]> };
+  mail: {
+    /** False: mails only land in the data folder, so a link must be handed over by the admin. */
+    delivers: boolean;
+    send(mail: { to: string; subject: string; text: string }): Promise<void>;
+  };
+  /** A text in the language of mails. */
+  mailText(key: string, params?: Record<string, string | number>): string;
+}

@@ -1,0 +1,295 @@
+import { check, invalidInput } from '../../kernel/check.ts';
+import { AppError, notFound } from '../../kernel/errors.ts';
+import { isId } from '../../kernel/ids.ts';
+import { decodeTimeCursor, encodeTimeCursor, PAGE_SIZE, type Page } from '../../kernel/paging.ts';
+import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
+import type { Tx } from '../../platform/db/database.ts';
+import { createUserMail } from './admin-mail.ts';
+import type {
+  FactorsView,
+  SessionView,
+  UserAdminNeeds,
+  UserConsentView,
+  UserEventView,
+  UserTokenView,
+} from './admin-needs.ts';
+import { type NewUserInput, newUserInput } from './admin-schema.ts';
+import { createUserAdminStore } from './admin-store.ts';
+import type { UserView } from './service.ts';
+import type { UserStatus } from './store.ts';
+
+/** An invitation works once, and for this long. */
+export const INVITE_TTL_SECONDS = 72 * 3600;
+const RECENT_EVENTS = 15;
+const SHOWN_TOKENS = 10;
+const EXPORTED = 10_000;
+
+export interface UserListItem extends UserView {
+  roles: string[];
+}
+
+export interface UserDetail {
+  user: UserView;
+  roles: string[];
+  invite: { createdAt: Date; expiresAt: Date } | null;
+  sessions: SessionView[];
+  factors: FactorsView;
+  tokens: UserTokenView[];
+  events: UserEventView[];
+}
+
+export interface Invitation {
+  user: UserView;
+  /** Shown once; only its digest is kept. */
+  inviteUrl: string;
+  expiresAt: Date;
+  /** It was also sent to the person. */
+  mailed: boolean;
+}
+
+export interface UserExport {
+  user: UserView;
+  roles: string[];
+  factors: FactorsView;
+  sessions: SessionView[];
+  consents: UserConsentView[];
+  tokens: UserTokenView[];
+  events: UserEventView[];
+}
+
+/**
+ * What an admin does with people's accounts. Unknown ids throw AppError `not_found` (404). Each change commits together
+ * with its audit event; mails go out after that and never undo it.
+ */
+export interface UserAdmin {
+  /** Id of the account with this id or e-mail address. */
+  find(idOrEmail: string): Promise<string>;
+  list(filter: {
+    search?: string | undefined;
+    status?: UserStatus | undefined;
+    after?: string | undefined;
+  }): Promise<Page<UserListItem>>;
+  show(id: string): Promise<UserDetail>;
+  export(id: string, origin: ChangeBy): Promise<UserExport>;
+  /** @throws invalid_input, users.email_taken, roles.not_found */
+  invite(input: NewUserInput, origin: ChangeBy): Promise<Invitation>;
+  /** Links made before stop working. @throws users.not_invited (409) */
+  renewInvite(id: string, origin: ChangeBy): Promise<Invitation>;
+  /** @throws invalid_input, users.email_taken, roles.not_found */
+  createWithPassword(input: NewUserInput, password: string, origin: ChangeBy): Promise<UserView>;
+  /** Kills sessions, codes and refresh tokens at once. @throws users.self (409), users.last_admin (409) */
+  disable(id: string, origin: ChangeBy): Promise<void>;
+  enable(id: string, origin: ChangeBy): Promise<void>;
+  endSession(id: string, sessionUid: string, origin: ChangeBy): Promise<void>;
+  /** Answers how many ended. */
+  endSessions(id: string, origin: ChangeBy): Promise<number>;
+  /** The next sign-in enrols anew; everything open ends; the owner is told. @throws users.self (409) */
+  resetFactors(id: string, origin: ChangeBy): Promise<void>;
+  assignRole(id: string, role: string, origin: ChangeBy): Promise<void>;
+  /** @throws roles.last_admin (409) */
+  unassignRole(id: string, role: string, origin: ChangeBy): Promise<void>;
+  /** @throws users.self (409), roles.last_admin (409) */
+  delete(id: string, origin: ChangeBy): Promise<UserView>;
+}
+
+export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
+  const { db, audit, clock, accounts, credentials, sessions, roles, issuer } = needs;
+  const store = createUserAdminStore(db);
+  const mail = createUserMail(needs);
+
+  async function known(id: string): Promise<UserView> {
+    const user = isId(id) ? await accounts.byId(id) : null;
+    if (!user) throw notFound();
+    return user;
+  }
+
+  function target(user: UserView) {
+    return { type: 'user', id: user.id, name: user.email };
+  }
+
+  // An admin who means their own account has /account; here it would lock them out by a slip.
+  function refuseSelf(id: string, origin: ChangeBy): void {
+    if (origin.by.type === 'user' && origin.by.id === id) throw new AppError('users.self', { status: 409 });
+  }
+
+  async function makeInvite(tx: Tx, user: UserView, origin: ChangeBy): Promise<{ token: string; expiresAt: Date }> {
+    const expiresAt = new Date(clock.now().getTime() + INVITE_TTL_SECONDS * 1000);
+    const { token } = await accounts.links.createLink(tx, {
+      kind: 'invite',
+      userId: user.id,
+      ttlSeconds: INVITE_TTL_SECONDS,
+      createdBy: origin.by.id ?? origin.by.type,
+    });
+    return { token, expiresAt };
+  }
+
+  async function invitation(user: UserView, link: { token: string; expiresAt: Date }): Promise<Invitation> {
+    const inviteUrl = `${issuer}/invite?token=${link.token}`;
+    return { user, inviteUrl, expiresAt: link.expiresAt, mailed: await mail.invite(user, inviteUrl, link.expiresAt) };
+  }
+
+  async function insert(
+    tx: Tx,
+    input: { email: string; name: string; roles: string[] },
+    status: UserStatus,
+    origin: ChangeBy,
+    how: 'invite' | 'password',
+  ): Promise<UserView> {
+    const { email, name } = input;
+    const user = await accounts.create(tx, { email, name, status });
+    await audit.in(tx, changeEvent(origin, { action: 'user.create', target: target(user), data: { how } }));
+    for (const role of new Set(input.roles)) await roles.assignIn(tx, role, user.id, origin);
+    return user;
+  }
+
+  return {
+    async find(idOrEmail) {
+      const user = isId(idOrEmail) ? await accounts.byId(idOrEmail) : await accounts.findByLogin(idOrEmail);
+      if (!user) throw notFound('users.not_found');
+      return user.id;
+    },
+
+    async list({ search, status, after }) {
+      const cursor = decodeTimeCursor(after);
+      const page = await accounts.list({
+        search: search?.trim().slice(0, 200) || undefined,
+        status,
+        after: cursor && isId(cursor.id) ? { createdAt: cursor.at, id: cursor.id } : undefined,
+        limit: PAGE_SIZE,
+      });
+      const held = await store.rolesOfMany(
+        page.users.map((user) => user.id),
+        clock.now(),
+      );
+      return {
+        items: page.users.map((user) => ({ ...user, roles: held.get(user.id) ?? [] })),
+        next: page.next ? encodeTimeCursor({ at: page.next.createdAt, id: page.next.id }) : undefined,
+      };
+    },
+
+    async show(id) {
+      const user = await known(id);
+      const [held, invite, open, factors, tokens, events] = await Promise.all([
+        accounts.rolesOf(id),
+        store.openInvite(id, clock.now()),
+        sessions.listForUser(id),
+        credentials.factorsOf(id),
+        needs.tokens.activeOfUser(id, SHOWN_TOKENS),
+        needs.events.about(id, RECENT_EVENTS),
+      ]);
+      return { user, roles: held, invite, sessions: open, factors, tokens, events };
+    },
+
+    async export(id, origin) {
+      const user = await known(id);
+      await audit.record(changeEvent(origin, { action: 'user.export', target: target(user) }));
+      const [held, factors, open, consents, tokens, events] = await Promise.all([
+        accounts.rolesOf(id),
+        credentials.factorsOf(id),
+        sessions.listForUser(id),
+        needs.consents.listForUser(id),
+        needs.tokens.activeOfUser(id, EXPORTED),
+        needs.events.about(id, EXPORTED),
+      ]);
+      return { user, roles: held, factors, sessions: open, consents, tokens, events };
+    },
+
+    async invite(input, origin) {
+      const parsed = check(newUserInput, input);
+      const made = await db.tx(async (tx) => {
+        const user = await insert(tx, parsed, 'invited', origin, 'invite');
+        const link = await makeInvite(tx, user, origin);
+        await audit.in(tx, changeEvent(origin, { action: 'user.invite', target: target(user) }));
+        return { user, link };
+      });
+      return invitation(made.user, made.link);
+    },
+
+    async renewInvite(id, origin) {
+      const user = await known(id);
+      const link = await db.tx(async (tx) => {
+        if (!(await accounts.lockInvited(tx, id))) throw new AppError('users.not_invited', { status: 409 });
+        await accounts.links.cancelLinks(tx, 'invite', id);
+        await audit.in(tx, changeEvent(origin, { action: 'user.invite', target: target(user), data: { again: true } }));
+        return makeInvite(tx, user, origin);
+      });
+      return invitation(user, link);
+    },
+
+    async createWithPassword(input, password, origin) {
+      const parsed = check(newUserInput, input);
+      const problem = credentials.checkPasswordPolicy(password, parsed);
+      if (problem) throw invalidInput({ password: problem });
+      // Before the transaction: no connection is held while the hash is made.
+      const hash = await credentials.hashPassword(password);
+      return db.tx(async (tx) => {
+        const user = await insert(tx, parsed, 'active', origin, 'password');
+        await credentials.setPassword(tx, user.id, hash);
+        return user;
+      });
+    },
+
+    async disable(id, origin) {
+      refuseSelf(id, origin);
+      await accounts.disable(id, origin);
+    },
+
+    enable: (id, origin) => accounts.enable(id, origin),
+
+    async endSession(id, sessionUid, origin) {
+      const user = await known(id);
+      const open = await sessions.listForUser(id);
+      // The session of somebody else is as absent as one that never was.
+      if (!open.some((session) => session.uid === sessionUid)) throw notFound();
+      await db.tx(async (tx) => {
+        if (!(await sessions.end(tx, sessionUid))) return;
+        const data = { session: sessionUid };
+        await audit.in(tx, changeEvent(origin, { action: 'session.end', target: target(user), data }));
+      });
+    },
+
+    async endSessions(id, origin) {
+      const user = await known(id);
+      return db.tx(async (tx) => {
+        const ended = await sessions.endAll(tx, id);
+        const data = { sessions: ended };
+        await audit.in(tx, changeEvent(origin, { action: 'user.end_sessions', target: target(user), data }));
+        return ended;
+      });
+    },
+
+    async resetFactors(id, origin) {
+      refuseSelf(id, origin);
+      const user = await known(id);
+      await db.tx(async (tx) => {
+        await credentials.resetFactors(tx, id);
+        await sessions.endAll(tx, id);
+        await accounts.links.cancelLinks(tx, 'ticket', id);
+        await audit.in(tx, changeEvent(origin, { action: 'user.reset_factors', target: target(user) }));
+      });
+      await mail.factorsReset(user);
+    },
+
+    async assignRole(id, role, origin) {
+      await known(id);
+      await roles.assign(role, id, origin);
+    },
+
+    async unassignRole(id, role, origin) {
+      await known(id);
+      await roles.unassign(role, id, origin);
+    },
+
+    async delete(id, origin) {
+      refuseSelf(id, origin);
+      const user = await known(id);
+      await db.tx(async (tx) => {
+        await roles.assertNotLastAdmin(tx, id);
+        await sessions.endAll(tx, id);
+        if (!(await store.deleteUser(tx, id))) throw notFound();
+        await audit.in(tx, changeEvent(origin, { action: 'user.delete', target: target(user) }));
+      });
+      return user;
+    },
+  };
+}
