@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { after, type Clock } from '../../kernel/clock.ts';
+import { isId, newId } from '../../kernel/ids.ts';
+import { generateClientSecret } from '../../platform/crypto/secrets.ts';
+import type { Tx } from '../../platform/db/database.ts';
+import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
+import { secretNotFound } from './errors.ts';
+import * as store from './store.ts';
+
+export interface IssuedSecret {
+  id: string;
+  /** In clear, this once. */
+  secret: string;
+  prefix: string;
+}
+
+/**
+ * The protocol's side of whoever gets tokens: its row and its secrets. Everything runs inside the caller's transaction,
+ * tells the caches at its commit, and leaves the audit event to the caller.
+ */
+export interface ClientRegistry {
+  /** A client that can use client_credentials only. Returns its client_id. */
+  addService(tx: Tx, name: string): Promise<string>;
+  rename(tx: Tx, clientId: string, name: string): Promise<void>;
+  /** False where it was so already. */
+  setDisabled(tx: Tx, clientId: string, disabled: boolean): Promise<boolean>;
+  remove(tx: Tx, clientId: string): Promise<boolean>;
+  /** Something that its tokens depend on has changed elsewhere. */
+  touch(tx: Tx, clientId: string): Promise<void>;
+  /** Those that work now, newest first. */
+  secretsOf(tx: Tx, clientId: string): Promise<store.SecretView[]>;
+  issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
+  /** The newest secret so far works for `overlapSeconds` more, older ones end now: never more than two at once. */
+  rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
+  /** @throws clients.secret_not_found */
+  revokeSecret(tx: Tx, clientId: string, secretId: string): Promise<{ prefix: string }>;
+}
+
+export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistry {
+  const touch = (tx: Tx, clientId: string) => notifyOnCommit(tx, CLIENT_CHANGED, clientId);
+
+  async function issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret> {
+    const { secret, hash, prefix } = generateClientSecret();
+    const at = clock.now();
+    const id = newId(at.getTime());
+    await store.insertSecret(tx, { id, clientId, hash, prefix, at });
+    await touch(tx, clientId);
+    return { id, secret, prefix };
+  }
+
+  return {
+    touch,
+    issueSecret,
+
+    async addService(tx, name) {
+      const clientId = newClientId('svc');
+      await store.insertClient(tx, {
+        clientId,
+        name,
+        type: 'service',
+        authMethod: 'client_secret_basic',
+        redirectUris: [],
+        postLogoutRedirectUris: [],
+        scopes: [],
+        firstParty: false,
+        at: clock.now(),
+      });
+      return clientId;
+    },
+
+    async rename(tx, clientId, name) {
+      await store.renameClient(tx, clientId, name, clock.now());
+      await touch(tx, clientId);
+    },
+
+    async setDisabled(tx, clientId, disabled) {
+      const changed = await store.setClientDisabled(tx, clientId, disabled, clock.now());
+      if (changed) await touch(tx, clientId);
+      return changed;
+    },
+
+    async remove(tx, clientId) {
+      const removed = await store.deleteClient(tx, clientId);
+      if (removed) await touch(tx, clientId);
+      return removed;
+    },
+
+    secretsOf: (tx, clientId) => store.workingSecrets(tx, clientId, clock.now()),
+
+    async rotateSecret(tx, clientId, overlapSeconds) {
+      // Two rotations at once must not leave three secrets.
+      await store.lockClient(tx, clientId);
+      const [newest] = await store.workingSecrets(tx, clientId, clock.now());
+      const end = after(clock, overlapSeconds);
+      const keep = overlapSeconds > 0 ? newest : undefined;
+      await store.deleteSecretsExcept(tx, clientId, keep?.id);
+      if (keep && (keep.expiresAt === null || keep.expiresAt > end)) await store.setSecretExpiry(tx, keep.id, end);
+      return await issueSecret(tx, clientId);
+    },
+
+    async revokeSecret(tx, clientId, secretId) {
+      const secret = isId(secretId) ? await store.deleteSecret(tx, clientId, secretId) : null;
+      if (!secret) throw secretNotFound();
+      await touch(tx, clientId);
+      return secret;
+    },
+  };
+}
+
+const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789';
+
+/** 100 random bits in letters that people can read out to each other: no 0/o, no 1/l. */
+export function newClientId(prefix: 'svc' | 'app'): string {
+  return `${prefix}_${Array.from(randomBytes(20), (byte) => LETTERS[byte & 31]).join('')}`;
+}

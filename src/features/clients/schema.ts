@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { isPlainText } from '../../kernel/text.ts';
+import { type ApplicationType, redirectUriProblem } from './redirect-uri.ts';
+
+export const APPLICATION_TYPES = ['web', 'spa', 'native'] as const;
+
+/** What an application may learn of a person; API permissions stand apart. */
+export const OIDC_SCOPES = ['openid', 'profile', 'email', 'roles', 'offline_access'] as const;
+
+/** How long the secret before the new one keeps working, in seconds. */
+export const SECRET_OVERLAPS = [0, 3_600, 86_400, 604_800] as const;
+
+const uris = z.array(z.string().trim().max(2_000, 'too_long')).max(50, 'too_many');
+
+const shape = {
+  name: z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text'),
+  redirectUris: uris.min(1, 'required'),
+  postLogoutRedirectUris: uris.default([]),
+  scopes: z.array(z.enum(OIDC_SCOPES, 'clients.scope_unknown')).default(['openid', 'profile', 'email']),
+  /** As `<audience>#<permission>`. */
+  permissions: z.array(z.string().max(700, 'too_long')).max(500, 'too_many').default([]),
+  /** Consent is not asked. */
+  firstParty: z.boolean().default(false),
+};
+
+const applicationType = z.enum(APPLICATION_TYPES, 'clients.type_unknown');
+
+/** `redirect_uri` fields name the line that is wrong and repeat it, because people paste long lists. */
+function checkUris(
+  type: ApplicationType,
+  application: { redirectUris: string[]; postLogoutRedirectUris: string[] },
+  context: z.RefinementCtx,
+): void {
+  for (const field of ['redirectUris', 'postLogoutRedirectUris'] as const) {
+    const list = application[field];
+    list.forEach((uri, index) => {
+      const message =
+        redirectUriProblem(type, uri) ?? (list.indexOf(uri) < index ? 'clients.redirect_uri_twice' : undefined);
+      if (message === undefined) return;
+      context.addIssue({ code: 'custom', message, params: { value: uri.slice(0, 200) }, path: [field, index] });
+    });
+  }
+}
+
+export const createApplicationInput = z
+  .strictObject({ ...shape, type: applicationType })
+  .superRefine((application, context) => checkUris(application.type, application, context));
+
+/** The type is for ever: it decides how the application proves itself. */
+export function updateApplicationInput(type: ApplicationType) {
+  return z.strictObject(shape).superRefine((application, context) => checkUris(type, application, context));
+}
+
+export const overlapInput = z.strictObject({
+  overlap: z.coerce
+    .number('clients.overlap_unknown')
+    .refine((seconds) => SECRET_OVERLAPS.some((overlap) => overlap === seconds), 'clients.overlap_unknown'),
+});
+
+export type CreateApplicationInput = z.input<typeof createApplicationInput>;
+export type UpdateApplicationInput = z.input<ReturnType<typeof updateApplicationInput>>;

@@ -1,0 +1,3 @@
+import { AppError } from '../../kernel/errors.ts';
+
+export const tokenNotFound = () => new AppError('tokens.not_found', { status: 404 });
