@@ -1,0 +1,565 @@
+-- CreateSchema
+CREATE SCHEMA IF NOT EXISTS "public";
+
+-- CreateTable
+CREATE TABLE "api" (
+    "id" UUID NOT NULL,
+    "audience" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "token_ttl" INTEGER NOT NULL DEFAULT 300,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "api_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "permission" (
+    "id" UUID NOT NULL,
+    "api_id" UUID NOT NULL,
+    "name" TEXT NOT NULL,
+    "description" TEXT NOT NULL DEFAULT '',
+
+    CONSTRAINT "permission_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "role" (
+    "id" UUID NOT NULL,
+    "name" TEXT NOT NULL,
+    "description" TEXT NOT NULL DEFAULT '',
+    "built_in" BOOLEAN NOT NULL DEFAULT false,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "role_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "role_permission" (
+    "role_id" UUID NOT NULL,
+    "permission_id" UUID NOT NULL,
+
+    CONSTRAINT "role_permission_pkey" PRIMARY KEY ("role_id","permission_id")
+);
+
+-- CreateTable
+CREATE TABLE "assignment" (
+    "id" UUID NOT NULL,
+    "role_id" UUID NOT NULL,
+    "user_id" UUID,
+    "service_account_id" UUID,
+    "granted_by" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "assignment_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "user_account" (
+    "id" UUID NOT NULL,
+    "email" TEXT NOT NULL,
+    "email_normalized" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "status" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+    "disabled_at" TIMESTAMPTZ(3),
+    "last_sign_in_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "user_account_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "one_time_link" (
+    "id" UUID NOT NULL,
+    "kind" TEXT NOT NULL,
+    "token_hash" BYTEA NOT NULL,
+    "token_enc" BYTEA,
+    "user_id" UUID,
+    "created_by" TEXT,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "one_time_link_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "client" (
+    "client_id" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "type" TEXT NOT NULL,
+    "auth_method" TEXT NOT NULL,
+    "jwks" JSONB,
+    "redirect_uris" TEXT[],
+    "post_logout_redirect_uris" TEXT[],
+    "scopes" TEXT[],
+    "first_party" BOOLEAN NOT NULL DEFAULT false,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+    "disabled_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "client_pkey" PRIMARY KEY ("client_id")
+);
+
+-- CreateTable
+CREATE TABLE "client_secret" (
+    "id" UUID NOT NULL,
+    "client_id" TEXT NOT NULL,
+    "secret_hash" BYTEA NOT NULL,
+    "prefix" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "client_secret_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "client_permission" (
+    "client_id" TEXT NOT NULL,
+    "permission_id" UUID NOT NULL,
+
+    CONSTRAINT "client_permission_pkey" PRIMARY KEY ("client_id","permission_id")
+);
+
+-- CreateTable
+CREATE TABLE "service_account" (
+    "id" UUID NOT NULL,
+    "client_id" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "description" TEXT NOT NULL DEFAULT '',
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+    "disabled_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "service_account_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "service_account_permission" (
+    "service_account_id" UUID NOT NULL,
+    "permission_id" UUID NOT NULL,
+
+    CONSTRAINT "service_account_permission_pkey" PRIMARY KEY ("service_account_id","permission_id")
+);
+
+-- CreateTable
+CREATE TABLE "consent" (
+    "user_id" UUID NOT NULL,
+    "client_id" TEXT NOT NULL,
+    "scopes" TEXT[],
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "consent_pkey" PRIMARY KEY ("user_id","client_id")
+);
+
+-- CreateTable
+CREATE TABLE "password" (
+    "user_id" UUID NOT NULL,
+    "hash" TEXT NOT NULL,
+    "pepper_id" TEXT NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "password_pkey" PRIMARY KEY ("user_id")
+);
+
+-- CreateTable
+CREATE TABLE "totp_factor" (
+    "id" UUID NOT NULL,
+    "user_id" UUID NOT NULL,
+    "secret_enc" BYTEA NOT NULL,
+    "last_step" BIGINT NOT NULL DEFAULT 0,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "confirmed_at" TIMESTAMPTZ(3),
+    "last_used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "totp_factor_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "recovery_code" (
+    "id" UUID NOT NULL,
+    "user_id" UUID NOT NULL,
+    "code_hash" BYTEA NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "recovery_code_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "session" (
+    "id_hash" BYTEA NOT NULL,
+    "uid" TEXT NOT NULL,
+    "user_id" UUID,
+    "payload" JSONB NOT NULL,
+    "address" TEXT NOT NULL DEFAULT '',
+    "user_agent" TEXT NOT NULL DEFAULT '',
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "last_seen_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "session_pkey" PRIMARY KEY ("id_hash")
+);
+
+-- CreateTable
+CREATE TABLE "session_client" (
+    "session_uid" TEXT NOT NULL,
+    "client_id" TEXT NOT NULL,
+    "sid" TEXT NOT NULL,
+    "grant_id" TEXT,
+
+    CONSTRAINT "session_client_pkey" PRIMARY KEY ("session_uid","client_id")
+);
+
+-- CreateTable
+CREATE TABLE "console_session" (
+    "id_hash" BYTEA NOT NULL,
+    "session_uid" TEXT NOT NULL,
+    "user_id" UUID NOT NULL,
+    "acr" TEXT NOT NULL,
+    "auth_time" TIMESTAMPTZ(3) NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "last_seen_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "console_session_pkey" PRIMARY KEY ("id_hash")
+);
+
+-- CreateTable
+CREATE TABLE "token" (
+    "id_hash" BYTEA NOT NULL,
+    "kind" TEXT NOT NULL,
+    "jti" TEXT NOT NULL,
+    "format" TEXT NOT NULL DEFAULT 'opaque',
+    "user_id" UUID,
+    "service_account_id" UUID,
+    "client_id" TEXT,
+    "grant_id" TEXT,
+    "session_uid" TEXT,
+    "scopes" TEXT[],
+    "audience" TEXT,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "consumed_at" TIMESTAMPTZ(3),
+    "revoked_at" TIMESTAMPTZ(3),
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "payload" JSONB,
+
+    CONSTRAINT "token_pkey" PRIMARY KEY ("id_hash")
+);
+
+-- CreateTable
+CREATE TABLE "signing_key" (
+    "kid" TEXT NOT NULL,
+    "alg" TEXT NOT NULL,
+    "status" TEXT NOT NULL,
+    "public_jwk" JSONB NOT NULL,
+    "private_enc" BYTEA NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "activated_at" TIMESTAMPTZ(3),
+    "retires_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "signing_key_pkey" PRIMARY KEY ("kid")
+);
+
+-- CreateTable
+CREATE TABLE "audit_event" (
+    "id" UUID NOT NULL,
+    "seq" BIGSERIAL NOT NULL,
+    "time" TIMESTAMPTZ(3) NOT NULL,
+    "action" TEXT NOT NULL,
+    "outcome" TEXT NOT NULL,
+    "reason" TEXT,
+    "actor_type" TEXT NOT NULL,
+    "actor_id" TEXT,
+    "actor_name" TEXT,
+    "target_type" TEXT,
+    "target_id" TEXT,
+    "target_name" TEXT,
+    "client_id" TEXT,
+    "address" TEXT,
+    "user_agent" TEXT,
+    "request_id" TEXT,
+    "data" JSONB,
+
+    CONSTRAINT "audit_event_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "abuse_counter" (
+    "key_hash" BYTEA NOT NULL,
+    "failures" INTEGER NOT NULL,
+    "first_at" TIMESTAMPTZ(3) NOT NULL,
+    "blocked_until" TIMESTAMPTZ(3),
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "abuse_counter_pkey" PRIMARY KEY ("key_hash")
+);
+
+-- CreateTable
+CREATE TABLE "setting" (
+    "name" TEXT NOT NULL,
+    "value" JSONB,
+    "value_enc" BYTEA,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "setting_pkey" PRIMARY KEY ("name")
+);
+
+-- CreateTable
+CREATE TABLE "lease" (
+    "name" TEXT NOT NULL,
+    "holder" TEXT NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "lease_pkey" PRIMARY KEY ("name")
+);
+
+-- CreateTable
+CREATE TABLE "sign_in_attempt" (
+    "uid_hash" BYTEA NOT NULL,
+    "user_id" UUID NOT NULL,
+    "amr" TEXT[],
+    "password_at" TIMESTAMPTZ(3) NOT NULL,
+    "factor_at" TIMESTAMPTZ(3),
+    "must_enroll" BOOLEAN NOT NULL DEFAULT false,
+    "enroll_enc" BYTEA,
+    "codes_shown_at" TIMESTAMPTZ(3),
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "sign_in_attempt_pkey" PRIMARY KEY ("uid_hash")
+);
+
+-- CreateIndex
+CREATE UNIQUE INDEX "api_audience_key" ON "api"("audience");
+
+-- CreateIndex
+CREATE INDEX "api_created_at_id_idx" ON "api"("created_at" DESC, "id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "permission_api_id_name_key" ON "permission"("api_id", "name");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "role_name_key" ON "role"("name");
+
+-- CreateIndex
+CREATE INDEX "role_permission_permission_id_idx" ON "role_permission"("permission_id");
+
+-- CreateIndex
+CREATE INDEX "assignment_user_id_idx" ON "assignment"("user_id");
+
+-- CreateIndex
+CREATE INDEX "assignment_service_account_id_idx" ON "assignment"("service_account_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "assignment_role_id_user_id_key" ON "assignment"("role_id", "user_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "assignment_role_id_service_account_id_key" ON "assignment"("role_id", "service_account_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "user_account_email_normalized_key" ON "user_account"("email_normalized");
+
+-- CreateIndex
+CREATE INDEX "user_account_created_at_id_idx" ON "user_account"("created_at" DESC, "id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "one_time_link_token_hash_key" ON "one_time_link"("token_hash");
+
+-- CreateIndex
+CREATE INDEX "one_time_link_user_id_idx" ON "one_time_link"("user_id");
+
+-- CreateIndex
+CREATE INDEX "one_time_link_expires_at_idx" ON "one_time_link"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "client_type_created_at_client_id_idx" ON "client"("type", "created_at" DESC, "client_id");
+
+-- CreateIndex
+CREATE INDEX "client_secret_client_id_idx" ON "client_secret"("client_id");
+
+-- CreateIndex
+CREATE INDEX "client_permission_permission_id_idx" ON "client_permission"("permission_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "service_account_client_id_key" ON "service_account"("client_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "service_account_name_key" ON "service_account"("name");
+
+-- CreateIndex
+CREATE INDEX "service_account_created_at_id_idx" ON "service_account"("created_at" DESC, "id");
+
+-- CreateIndex
+CREATE INDEX "service_account_permission_permission_id_idx" ON "service_account_permission"("permission_id");
+
+-- CreateIndex
+CREATE INDEX "consent_client_id_idx" ON "consent"("client_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "totp_factor_user_id_key" ON "totp_factor"("user_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "recovery_code_user_id_code_hash_key" ON "recovery_code"("user_id", "code_hash");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "session_uid_key" ON "session"("uid");
+
+-- CreateIndex
+CREATE INDEX "session_user_id_idx" ON "session"("user_id");
+
+-- CreateIndex
+CREATE INDEX "session_expires_at_idx" ON "session"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "console_session_session_uid_idx" ON "console_session"("session_uid");
+
+-- CreateIndex
+CREATE INDEX "console_session_user_id_idx" ON "console_session"("user_id");
+
+-- CreateIndex
+CREATE INDEX "console_session_expires_at_idx" ON "console_session"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "token_jti_idx" ON "token"("jti");
+
+-- CreateIndex
+CREATE INDEX "token_grant_id_idx" ON "token"("grant_id");
+
+-- CreateIndex
+CREATE INDEX "token_user_id_idx" ON "token"("user_id");
+
+-- CreateIndex
+CREATE INDEX "token_client_id_idx" ON "token"("client_id");
+
+-- CreateIndex
+CREATE INDEX "token_expires_at_idx" ON "token"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "token_kind_created_at_id_hash_idx" ON "token"("kind", "created_at" DESC, "id_hash");
+
+-- CreateIndex
+CREATE INDEX "audit_event_time_id_idx" ON "audit_event"("time" DESC, "id" DESC);
+
+-- CreateIndex
+CREATE INDEX "audit_event_actor_id_time_idx" ON "audit_event"("actor_id", "time" DESC);
+
+-- CreateIndex
+CREATE INDEX "audit_event_target_id_time_idx" ON "audit_event"("target_id", "time" DESC);
+
+-- CreateIndex
+CREATE INDEX "audit_event_action_time_idx" ON "audit_event"("action", "time" DESC);
+
+-- CreateIndex
+CREATE INDEX "audit_event_client_id_time_idx" ON "audit_event"("client_id", "time" DESC);
+
+-- CreateIndex
+CREATE INDEX "abuse_counter_expires_at_idx" ON "abuse_counter"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "sign_in_attempt_expires_at_idx" ON "sign_in_attempt"("expires_at");
+
+-- AddForeignKey
+ALTER TABLE "permission" ADD CONSTRAINT "permission_api_id_fkey" FOREIGN KEY ("api_id") REFERENCES "api"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_permission" ADD CONSTRAINT "role_permission_role_id_fkey" FOREIGN KEY ("role_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_permission" ADD CONSTRAINT "role_permission_permission_id_fkey" FOREIGN KEY ("permission_id") REFERENCES "permission"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "assignment" ADD CONSTRAINT "assignment_role_id_fkey" FOREIGN KEY ("role_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "assignment" ADD CONSTRAINT "assignment_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "assignment" ADD CONSTRAINT "assignment_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "one_time_link" ADD CONSTRAINT "one_time_link_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "client_secret" ADD CONSTRAINT "client_secret_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "client_permission" ADD CONSTRAINT "client_permission_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "client_permission" ADD CONSTRAINT "client_permission_permission_id_fkey" FOREIGN KEY ("permission_id") REFERENCES "permission"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "service_account" ADD CONSTRAINT "service_account_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "service_account_permission" ADD CONSTRAINT "service_account_permission_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "service_account_permission" ADD CONSTRAINT "service_account_permission_permission_id_fkey" FOREIGN KEY ("permission_id") REFERENCES "permission"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "consent" ADD CONSTRAINT "consent_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "consent" ADD CONSTRAINT "consent_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "password" ADD CONSTRAINT "password_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "totp_factor" ADD CONSTRAINT "totp_factor_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "recovery_code" ADD CONSTRAINT "recovery_code_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "session" ADD CONSTRAINT "session_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "session_client" ADD CONSTRAINT "session_client_session_uid_fkey" FOREIGN KEY ("session_uid") REFERENCES "session"("uid") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "console_session" ADD CONSTRAINT "console_session_session_uid_fkey" FOREIGN KEY ("session_uid") REFERENCES "session"("uid") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- What Prisma's schema language can't say.
+
+ALTER TABLE "user_account"
+    ADD CONSTRAINT "user_account_status_check" CHECK ("status" IN ('invited', 'active', 'disabled'));
+
+ALTER TABLE "one_time_link"
+    ADD CONSTRAINT "one_time_link_kind_check" CHECK ("kind" IN ('setup', 'invite', 'ticket')),
+    ADD CONSTRAINT "one_time_link_token_enc_check" CHECK ("token_enc" IS NULL OR "kind" = 'setup');
+
+ALTER TABLE "client"
+    ADD CONSTRAINT "client_type_check" CHECK ("type" IN ('web', 'spa', 'native', 'service')),
+    ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN ('client_secret_basic', 'none'));
+
+ALTER TABLE "api"
+    ADD CONSTRAINT "api_token_ttl_check" CHECK ("token_ttl" > 0);
+
+ALTER TABLE "assignment"
+    ADD CONSTRAINT "assignment_one_holder_check" CHECK (num_nonnulls("user_id", "service_account_id") = 1);
+
+ALTER TABLE "token"
+    ADD CONSTRAINT "token_format_check" CHECK ("format" IN ('opaque', 'jwt'));
+
+ALTER TABLE "signing_key"
+    ADD CONSTRAINT "signing_key_status_check" CHECK ("status" IN ('next', 'active', 'retiring', 'retired'));
+
+ALTER TABLE "audit_event"
+    ADD CONSTRAINT "audit_event_outcome_check" CHECK ("outcome" IN ('success', 'failure', 'denied')),
+    ADD CONSTRAINT "audit_event_actor_type_check"
+        CHECK ("actor_type" IN ('user', 'service_account', 'client', 'system', 'anonymous'));
+
+ALTER TABLE "abuse_counter"
+    ADD CONSTRAINT "abuse_counter_failures_check" CHECK ("failures" >= 0);
+
+ALTER TABLE "setting"
+    ADD CONSTRAINT "setting_one_value_check" CHECK (num_nonnulls("value", "value_enc") = 1);
+
+-- The one built-in role.
+INSERT INTO "role" ("id", "name", "description", "built_in", "created_at")
+VALUES ('01930000-0000-7000-8000-000000000001', 'admin', 'Manages everything in Postern', true, now());
