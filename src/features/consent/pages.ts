@@ -1,5 +1,5 @@
 import type { Ctx } from '../../platform/web/context.ts';
-import type { Interaction, Needs } from './module.ts';
+import type { Interaction, Needs } from './needs.ts';
 
 export interface ConsentPages {
   ask(ctx: Ctx, interaction: Interaction, account: { email: string } | null): void;

@@ -3,7 +3,7 @@ import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Route, route } from '../../platform/web/route.ts';
-import type { Interaction, Needs } from './module.ts';
+import type { Interaction, Needs } from './needs.ts';
 import type { ConsentPages } from './pages.ts';
 import type { ConsentService } from './service.ts';
 

@@ -1,7 +1,7 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { Tx } from '../../platform/db/database.ts';
-import type { Interaction, Needs } from './module.ts';
+import type { Interaction, Needs } from './needs.ts';
 import type { ConsentRow, ConsentStore } from './store.ts';
 
 export interface ConsentService {

@@ -1,6 +1,6 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
-import type { Needs } from './module.ts';
+import type { Needs } from './needs.ts';
 
 export interface Invited {
   id: string;

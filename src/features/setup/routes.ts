@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Ctx } from '../../platform/web/context.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Invalid, type Route, route } from '../../platform/web/route.ts';
-import type { Needs } from './module.ts';
+import type { Needs } from './needs.ts';
 import type { SetupService, SetupState } from './service.ts';
 
 /** In the address of the form too, so that the token is not a field of the page. */

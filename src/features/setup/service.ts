@@ -1,6 +1,6 @@
 import { AppError, type FieldError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
-import type { Needs } from './module.ts';
+import type { Needs } from './needs.ts';
 
 /** `gone`: there is an admin. `invalid`: the link is unknown, used or too old. */
 export type SetupState = 'open' | 'gone' | 'invalid';

@@ -1,6 +1,6 @@
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { Tx } from '../../platform/db/database.ts';
-import type { Account, Interaction, Needs } from './module.ts';
+import type { Account, Interaction, Needs } from './needs.ts';
 import { actorOf, type Elsewhere, type Finished, type Progress, type Reached, targetOf } from './progress.ts';
 import { stepOf } from './steps.ts';
 import type { AttemptStore } from './store.ts';
@@ -80,6 +80,7 @@ export function createEnrollmentStep(needs: Needs, store: AttemptStore, progress
         await audit.in(tx, { ...event, outcome: 'success', data: { factor: 'totp', replaced: recovered } });
         return { kind: 'enrolled', codes: await newCodes(tx, interaction, account, request) } as const;
       });
+      if (result.kind === 'enrolled') await needs.limits.clear(needs.normalizeEmail(account.email));
       if (result.kind === 'refused') await audit.record({ ...event, outcome: 'failure', reason: 'wrong_code' });
       return result;
     },

@@ -1,19 +1,18 @@
-import type { RequestInfo } from '../../kernel/request-info.ts';
-import type { Interaction, Needs } from './module.ts';
+import type { Account, Interaction, Needs } from './needs.ts';
 import type { Elsewhere, Finished, Progress, Reached } from './progress.ts';
 import type { AttemptStore } from './store.ts';
-import type { Throttled, Tries, Try } from './tries.ts';
+import type { Origin, Throttled, Tries, Try } from './tries.ts';
 
 export interface FactorStep {
   proveTotp(
     interaction: Interaction,
     code: string,
-    request: RequestInfo,
+    origin: Origin,
   ): Promise<Finished | { kind: 'refused'; reason: 'wrong_code' | 'code_reused' } | Throttled | Elsewhere>;
   proveRecovery(
     interaction: Interaction,
     code: string,
-    request: RequestInfo,
+    origin: Origin,
   ): Promise<{ kind: 'proven' } | { kind: 'refused' } | Throttled | Elsewhere>;
 }
 
@@ -21,42 +20,46 @@ export interface FactorStep {
 export function createFactorStep(needs: Needs, store: AttemptStore, progress: Progress, tries: Tries): FactorStep {
   const { db, audit, normalizeEmail, credentials } = needs;
 
-  async function begin(
-    interaction: Interaction,
-    factor: 'totp' | 'recovery',
-    request: RequestInfo,
-  ): Promise<{ one: Try; reached: Reached } | Throttled | Elsewhere> {
+  async function reached(interaction: Interaction): Promise<Reached | null> {
     const position = await progress.position(interaction);
-    if (position.step !== 'factor') return { kind: 'elsewhere' };
-    const { attempt, account } = position;
-    const login = normalizeEmail(account.email);
-    const one: Try = { interaction, factor, login, account, request };
-    return (await tries.reserve(one)) ?? { one, reached: { attempt, account } };
+    return position.step === 'factor' ? position : null;
+  }
+
+  function tryOf(
+    interaction: Interaction,
+    { account }: Reached,
+    factor: 'totp' | 'recovery',
+    origin: Origin,
+  ): Try & { account: Account } {
+    return { interaction, factor, login: normalizeEmail(account.email), account, origin };
   }
 
   return {
-    async proveTotp(interaction, code, request) {
-      const begun = await begin(interaction, 'totp', request);
-      if ('kind' in begun) return begun;
-      const { one, reached } = begun;
-      const result = await credentials.totp.redeem(reached.account.id, code);
-      if (result !== 'accepted') {
-        const reason = result === 'reused' ? 'code_reused' : 'wrong_code';
+    async proveTotp(interaction, code, origin) {
+      const at = await reached(interaction);
+      if (at === null) return { kind: 'elsewhere' };
+      const one = tryOf(interaction, at, 'totp', origin);
+      const verified = await tries.verify(one, () => credentials.totp.redeem(one.account.id, code));
+      if (verified.kind === 'throttled') return verified;
+      if (verified.result !== 'accepted') {
+        const reason = verified.result === 'reused' ? 'code_reused' : 'wrong_code';
         await tries.failed(one, reason);
         return { kind: 'refused', reason };
       }
       await tries.succeeded(one);
       return db.tx(async (tx) => {
         await audit.in(tx, tries.success(one));
-        return progress.finish(tx, interaction, reached, request);
+        return progress.finish(tx, interaction, at, origin.request);
       });
     },
 
-    async proveRecovery(interaction, code, request) {
-      const begun = await begin(interaction, 'recovery', request);
-      if ('kind' in begun) return begun;
-      const { one, reached } = begun;
-      if (!(await credentials.recovery.use(reached.account.id, code))) {
+    async proveRecovery(interaction, code, origin) {
+      const at = await reached(interaction);
+      if (at === null) return { kind: 'elsewhere' };
+      const one = tryOf(interaction, at, 'recovery', origin);
+      const verified = await tries.verify(one, () => credentials.recovery.use(one.account.id, code));
+      if (verified.kind === 'throttled') return verified;
+      if (!verified.result) {
         await tries.failed(one, 'wrong_code');
         return { kind: 'refused' };
       }

@@ -1,110 +1,15 @@
-import type { Clock } from '../../kernel/clock.ts';
-import type { Audit } from '../../platform/audit/audit.ts';
-import type { Envelope } from '../../platform/crypto/envelope.ts';
-import type { Database, Tx } from '../../platform/db/database.ts';
-import type { Ctx } from '../../platform/web/context.ts';
 import type { Route } from '../../platform/web/route.ts';
-import type { Views } from '../../platform/web/views.ts';
 import { createEnrollmentStep } from './enrollment.ts';
 import { createFactorStep } from './factor.ts';
+import type { Interaction, Needs } from './needs.ts';
 import { createSignInPages } from './pages.ts';
 import { createPasswordStep } from './password.ts';
 import { createProgress } from './progress.ts';
 import { signInRoutes } from './routes.ts';
 import { createAttemptStore } from './store.ts';
-import type { TicketCookie } from './ticket.ts';
 import { createTries } from './tries.ts';
 
-/** An account as far as signing in needs it. */
-export interface Account {
-  id: string;
-  email: string;
-  name: string;
-  /** invited | active | disabled */
-  status: string;
-}
-
-/** What the application at the other end asked for. `accountId` is set when somebody is signed in already. */
-export interface Interaction {
-  uid: string;
-  prompt: 'login' | 'consent';
-  reasons: string[];
-  client: { id: string; name: string };
-  accountId: string | undefined;
-  loginHint: string | undefined;
-  expiresAt: Date;
-  /** The session that asked, kept when the others are ended after a factor was replaced. */
-  sessionUid?: string | undefined;
-}
-
-export interface LimitSubject {
-  kind: 'password' | 'totp' | 'recovery';
-  /** The normalised login. */
-  account: string;
-  address: string;
-}
-
-export interface Needs<I extends Interaction = Interaction> {
-  db: Database;
-  clock: Clock;
-  audit: Audit;
-  envelope: Envelope;
-  views: Pick<Views, 'render'>;
-  /** `check` reserves the try before anything is verified, and throws `limits.too_many` with retryAfter in seconds. */
-  limits: {
-    check(subject: LimitSubject): Promise<void>;
-    failed(subject: LimitSubject): Promise<void>;
-    succeeded(subject: LimitSubject): Promise<void>;
-  };
-  /** One form for all spellings of a login. */
-  normalizeEmail(login: string): string;
-  accounts: {
-    findByLogin(login: string): Promise<Account | null>;
-    byId(id: string): Promise<Account | null>;
-    /** Notes the time of a completed sign-in; false where the account is no longer active. */
-    signedIn(tx: Tx, id: string): Promise<boolean>;
-  };
-  links: {
-    peekLink(kind: 'ticket', token: string): Promise<{ userId: string | null } | null>;
-    claimLink(tx: Tx, kind: 'ticket', token: string): Promise<{ userId: string | null } | null>;
-  };
-  credentials: {
-    /** Takes the same time for null (nobody has that login). */
-    verifyPassword(userId: string | null, password: string): Promise<boolean>;
-    factorsOf(userId: string, tx?: Tx): Promise<{ totp: object | null; recoveryLeft: number }>;
-    totp: {
-      /** A new seed in base32. */
-      begin(): { secret: string };
-      /** The otpauth:// address of a seed, as the QR code carries it. */
-      otpauthUri(secret: string, email: string): string;
-      /** Puts the seed in the place of any factor of that person; false where the code is not of that seed. */
-      confirm(tx: Tx, userId: string, secret: string, code: string): Promise<boolean>;
-      /** Each code is accepted once. */
-      redeem(userId: string, code: string): Promise<'accepted' | 'wrong' | 'reused'>;
-    };
-    recovery: {
-      /** Replaces the person's codes; the only time that they can be read. */
-      create(tx: Tx, userId: string): Promise<string[]>;
-      use(userId: string, code: string): Promise<boolean>;
-    };
-  };
-  interactions: {
-    /** Throws AppError `interaction.expired` when the browser holds no live interaction. */
-    current(ctx: Ctx): Promise<I>;
-    finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
-    abort(ctx: Ctx, interaction: I, error: 'access_denied'): Promise<void>;
-  };
-  /** After a factor was replaced by way of a recovery code: every other session of that person ends. */
-  endSessions(tx: Tx, userId: string, exceptSessionUid: string | undefined): Promise<unknown>;
-  /** The person cancelled on the consent page. */
-  denyConsent(ctx: Ctx, interaction: I): Promise<void>;
-  ticket: TicketCookie;
-  /** A keyed digest of an unknown login, so that tries on it can be matched and it can't be read. */
-  pseudonym(login: string): string;
-  count(method: 'password' | 'totp' | 'recovery', result: 'success' | 'failure' | 'throttled'): void;
-  /** Where a person who is signed in as somebody else can sign out. */
-  signOutPath: string;
-}
+export type { Interaction, Needs } from './needs.ts';
 
 /** Signing in: password, second factor, enrolment of a factor, one step after the other within one interaction. */
 export function createSignIn<I extends Interaction>(needs: Needs<I>): { routes: Route[] } {

@@ -1,7 +1,7 @@
 import { renderSVG } from 'uqr';
 import type { FieldError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../platform/web/context.ts';
-import type { Account, Interaction, Needs } from './module.ts';
+import type { Account, Interaction, Needs } from './needs.ts';
 
 export interface SignInPages {
   password(ctx: Ctx, interaction: Interaction, model: PasswordModel): void;
@@ -75,11 +75,13 @@ export function createSignInPages(needs: Pick<Needs, 'views' | 'signOutPath'>): 
     throttled(ctx, interaction, retryAfter) {
       const seconds = Math.max(1, Math.ceil(retryAfter));
       ctx.set('Retry-After', String(seconds));
-      const wait =
-        seconds < 90
-          ? { key: 'sign_in.throttled.seconds', count: seconds }
-          : { key: 'sign_in.throttled.minutes', count: Math.ceil(seconds / 60) };
-      show(ctx, 'throttled', interaction, { wait }, 429);
+      show(ctx, 'throttled', interaction, { wait: waitOf(seconds) }, 429);
     },
   };
+}
+
+function waitOf(seconds: number): { key: string; count: number } {
+  if (seconds < 90) return { key: 'sign_in.throttled.seconds', count: seconds };
+  if (seconds < 5400) return { key: 'sign_in.throttled.minutes', count: Math.ceil(seconds / 60) };
+  return { key: 'sign_in.throttled.hours', count: Math.ceil(seconds / 3600) };
 }

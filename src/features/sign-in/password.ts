@@ -1,8 +1,8 @@
 import type { RequestInfo } from '../../kernel/request-info.ts';
-import type { Account, Interaction, Needs } from './module.ts';
+import type { Account, Interaction, Needs } from './needs.ts';
 import { actorOf, type Progress, targetOf } from './progress.ts';
 import type { AttemptStore } from './store.ts';
-import type { Throttled, Tries, Try } from './tries.ts';
+import type { Origin, Throttled, Tries, Try } from './tries.ts';
 
 /** Seconds from the proven password to the end of the sign-in. */
 const attemptSeconds = 900;
@@ -11,7 +11,7 @@ export interface PasswordStep {
   prove(
     interaction: Interaction,
     input: { login: string; password: string },
-    request: RequestInfo,
+    origin: Origin,
   ): Promise<{ kind: 'proven' } | { kind: 'refused' } | Throttled | { kind: 'other_account'; expected: Account }>;
   /** Whose ticket this is, without using it up; null where it can't be used here. */
   ticketHolder(interaction: Interaction, token: string): Promise<Account | null>;
@@ -41,20 +41,21 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
   }
 
   return {
-    async prove(interaction, { login: typed, password }, request) {
+    async prove(interaction, { login: typed, password }, origin) {
       const login = normalizeEmail(typed);
       if (interaction.accountId !== undefined) {
         // Compared with what was typed, before anything is looked up: it says nothing about other accounts.
         const expected = await accounts.byId(interaction.accountId);
         if (expected && normalizeEmail(expected.email) !== login) return { kind: 'other_account', expected };
       }
-      const one: Try = { interaction, factor: 'password', login, account: null, request };
-      const throttled = await tries.reserve(one);
-      if (throttled) return throttled;
-
+      const one: Try = { interaction, factor: 'password', login, account: null, origin };
       // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
-      const account = await accounts.findByLogin(login);
-      const right = await credentials.verifyPassword(account?.id ?? null, password);
+      const verified = await tries.verify(one, async () => {
+        const account = await accounts.findByLogin(login);
+        return { account, right: await credentials.verifyPassword(account?.id ?? null, password) };
+      });
+      if (verified.kind === 'throttled') return verified;
+      const { account, right } = verified.result;
       const reason = refusal(account, right);
       if (account === null || reason !== null) {
         await tries.failed({ ...one, account }, reason ?? 'unknown_user');

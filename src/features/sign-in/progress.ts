@@ -2,7 +2,7 @@ import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import { sha256 } from '../../platform/crypto/digest.ts';
 import type { Tx } from '../../platform/db/database.ts';
-import type { Account, Interaction, Needs } from './module.ts';
+import type { Account, Interaction, Needs } from './needs.ts';
 import { type Attempt, finalAmr, type Step, stepOf } from './steps.ts';
 import type { AttemptStore } from './store.ts';
 
@@ -11,6 +11,7 @@ export const acr = 'urn:postern:aal2';
 
 export interface Finished {
   kind: 'finished';
+  account: Account;
   login: { accountId: string; amr: string[]; acr: string; at: Date };
 }
 
@@ -83,7 +84,7 @@ export function createProgress(needs: Needs, store: AttemptStore): Progress {
         request,
         data: { amr, acr },
       });
-      return { kind: 'finished', login: { accountId: account.id, amr, acr, at } };
+      return { kind: 'finished', account, login: { accountId: account.id, amr, acr, at } };
     },
 
     async cancel(interaction, request) {

@@ -4,11 +4,12 @@ import { seeOther } from '../../platform/web/redirect.ts';
 import { type Route, route } from '../../platform/web/route.ts';
 import type { EnrollmentStep } from './enrollment.ts';
 import type { FactorStep } from './factor.ts';
-import type { Interaction, Needs } from './module.ts';
+import type { Interaction, Needs } from './needs.ts';
 import type { SignInPages } from './pages.ts';
 import type { PasswordStep } from './password.ts';
 import type { Finished, Position, Progress } from './progress.ts';
 import { codeForm, emptyForm, interactionParams, passwordForm, passwordQuery, recoveryForm } from './schema.ts';
+import type { Origin } from './tries.ts';
 
 interface Parts<I extends Interaction> {
   needs: Needs<I>;
@@ -21,7 +22,7 @@ interface Parts<I extends Interaction> {
 
 export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
   const { needs, pages, progress, password, factor, enrollment } = parts;
-  const { interactions, ticket } = needs;
+  const { interactions, ticket, devices } = needs;
   const params = interactionParams;
 
   /** The interaction that this browser's cookie belongs to; throws `interaction.expired` where there is no live one. */
@@ -36,11 +37,17 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     return within(ctx, uid, (interaction) => (interaction.prompt === 'login' ? work(interaction) : next(ctx, uid)));
   }
 
+  const originOf = (ctx: Ctx): Origin => ({
+    request: ctx.state.request,
+    deviceOf: (account) => devices.of(ctx, account),
+  });
+
   async function next(ctx: Ctx, uid: string): Promise<void> {
     seeOther(ctx, `/interaction/${uid}`);
   }
 
-  async function finished(ctx: Ctx, { login }: Finished): Promise<void> {
+  async function finished(ctx: Ctx, { account, login }: Finished): Promise<void> {
+    devices.remember(ctx, needs.normalizeEmail(account.email));
     await interactions.finishLogin(ctx, login);
   }
 
@@ -120,7 +127,7 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     },
     (ctx, { params: { uid }, body }) =>
       signingIn(ctx, uid, async (interaction) => {
-        const result = await password.prove(interaction, body, ctx.state.request);
+        const result = await password.prove(interaction, body, originOf(ctx));
         if (result.kind === 'proven') return next(ctx, uid);
         if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
         if (result.kind === 'other_account') return passwordPage(ctx, interaction, { problem: 'other_account' });
@@ -145,7 +152,7 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     },
     (ctx, { params: { uid }, body }) =>
       signingIn(ctx, uid, async (interaction) => {
-        const result = await factor.proveTotp(interaction, body.code, ctx.state.request);
+        const result = await factor.proveTotp(interaction, body.code, originOf(ctx));
         if (result.kind === 'finished') return finished(ctx, result);
         if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
         if (result.kind === 'elsewhere') return next(ctx, uid);
@@ -172,7 +179,7 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     },
     (ctx, { params: { uid }, body }) =>
       signingIn(ctx, uid, async (interaction) => {
-        const result = await factor.proveRecovery(interaction, body.code, ctx.state.request);
+        const result = await factor.proveRecovery(interaction, body.code, originOf(ctx));
         if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
         if (result.kind !== 'refused') return next(ctx, uid);
         await stepPage(ctx, uid, 'factor', (_, { account }) =>

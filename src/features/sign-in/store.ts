@@ -9,7 +9,11 @@ export interface AttemptStore {
   /** Two browsers that enrol a factor for one person run one after the other. */
   lockPerson(tx: Tx, userId: string): Promise<void>;
   /** Starts from the proven password, forgetting whatever this interaction had reached before. */
-  begin(tx: Tx, uidHash: Buffer, attempt: Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expiresAt'>): Promise<void>;
+  begin(
+    tx: Tx,
+    uidHash: Buffer,
+    attempt: Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expiresAt'>,
+  ): Promise<void>;
   recovered(tx: Tx, uidHash: Buffer, enrollEnc: Buffer): Promise<void>;
   enrolled(tx: Tx, uidHash: Buffer, amr: Method[], at: Date): Promise<void>;
   /** True for exactly one caller: the attempt is over. */
