@@ -12,6 +12,8 @@ export interface AssetPaths {
 export interface Assets extends AssetPaths {
   /** Serves /assets/<hash>/<name>, /assets/<name> and /favicon.ico. */
   serve: WebMiddleware;
+  /** The content of a text file. */
+  text(name: string): string;
 }
 
 interface File {
@@ -75,5 +77,9 @@ export function createAssets(dir: string): Assets {
     }
   };
 
-  return { path: (name) => `/assets/${version}/${name}`, serve };
+  return {
+    path: (name) => `/assets/${version}/${name}`,
+    serve,
+    text: (name) => files.get(name)?.content.toString('utf8') ?? '',
+  };
 }

@@ -1,6 +1,5 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from './context.ts';
-import { checkCsrf } from './csrf.ts';
 import { readQuery, refuseNul } from './query.ts';
 
 /** Bytes; the same limit as oidc-provider has on its own endpoints. */
@@ -14,12 +13,12 @@ const MAX_DEPTH = 10;
 export async function readBody(ctx: Ctx, { csrf }: { csrf: boolean }): Promise<Record<string, unknown>> {
   const text = await readText(ctx);
   if (text === '' && ctx.get('content-type') === '') {
-    if (csrf) checkCsrf(ctx, undefined);
+    if (csrf) ctx.state.checkCsrf(undefined);
     return {};
   }
   if (ctx.is('application/x-www-form-urlencoded')) {
     const { _csrf: token, ...fields } = readQuery(text);
-    if (csrf) checkCsrf(ctx, token);
+    if (csrf) ctx.state.checkCsrf(token);
     refuseNul(fields);
     return fields;
   }

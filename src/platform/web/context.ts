@@ -32,14 +32,20 @@ export interface FlashJar {
 /** What every request carries, from the web server on. */
 export interface WebState {
   request: RequestInfo;
+  /** The peer is a configured proxy: its forwarded headers count. */
+  fromProxy: boolean;
+  /** The pattern of the route that answers, for logs and metrics. */
+  route?: string;
   /** The CSP nonce of this answer, for `<script nonce>`. */
   nonce: string;
-  locale: Locale;
-  t: Translate;
+  readonly locale: Locale;
+  readonly t: Translate;
   /** For the hidden field `_csrf`; reading it sets the cookie that the token belongs to. */
   readonly csrfToken: string;
+  /** Throws AppError `csrf` (403) unless a page of ours sent the form; the routes call it. */
+  checkCsrf(posted: unknown): void;
   /** Notices kept over one redirect. */
-  flash: FlashJar;
+  readonly flash: FlashJar;
   person?: SignedInPerson;
 }
 

@@ -23,10 +23,26 @@ export function createErrorRenderer({ views, log }: { views: Views; log: ErrorLo
     }
     const error = asAppError(thrown);
     report(ctx, error, thrown);
+    if (ctx.headerSent || !ctx.writable) {
+      // Too late for a page: the client must see that the answer is not whole.
+      ctx.respond = false;
+      ctx.res.destroy();
+      return;
+    }
     if (error.retryAfter !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfter))));
     ctx.set('Cache-Control', 'no-store');
-    if (wantsProblem(ctx)) problem(ctx, error);
-    else views.render(ctx, 'error', errorModel(ctx, error), { status: error.status });
+    if (wantsProblem(ctx)) {
+      problem(ctx, error);
+      return;
+    }
+    try {
+      views.render(ctx, 'error', errorModel(ctx, error), { status: error.status });
+    } catch (failure) {
+      log.error({ request: ctx.state.request.id, err: failure }, 'the error page could not be rendered');
+      ctx.status = error.status;
+      ctx.type = 'text';
+      ctx.body = `${error.status} (${ctx.state.request.id})\n`;
+    }
   }
 
   function report(ctx: Ctx, error: AppError, thrown: unknown): void {

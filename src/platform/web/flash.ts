@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../kernel/clock.ts';
 import type { Ctx, Flash, FlashJar, FlashKind } from './context.ts';
 import type { Params } from './i18n.ts';
 
@@ -6,6 +7,7 @@ export interface FlashOptions {
   key: Buffer;
   /** Whether the issuer is https. */
   secure: boolean;
+  clock: Clock;
 }
 
 /** Shows a notice on the next page rendered for this browser: `flash(ctx, 'success', 'users.disabled', { name })`. */
@@ -13,13 +15,14 @@ export function flash(ctx: Ctx, kind: FlashKind, key: string, params?: Params): 
   ctx.state.flash.put(params === undefined ? { kind, key } : { kind, key, params });
 }
 
+/** Milliseconds. */
 const LIFETIME = 60_000;
 const MOST = 4;
 /** A cookie may hold 4 KiB; a long name must not cost the whole answer. */
 const LONGEST_PARAM = 200;
 
 /** The jar of one request. The cookie is signed, so that nobody can make the page say what we did not. */
-export function openFlashJar(ctx: Pick<Ctx, 'cookies'>, { key, secure }: FlashOptions): FlashJar {
+export function openFlashJar(ctx: Pick<Ctx, 'cookies'>, { key, secure, clock }: FlashOptions): FlashJar {
   const cookie = secure ? '__Host-postern-notice' : 'postern-notice';
   const sign = (text: string): string => createHmac('sha256', key).update(`flash\0${text}`).digest('base64url');
   let kept: Flash[] | undefined;
@@ -33,7 +36,7 @@ export function openFlashJar(ctx: Pick<Ctx, 'cookies'>, { key, secure }: FlashOp
       at: number;
       flashes: Flash[];
     };
-    return Date.now() - at < LIFETIME ? flashes : [];
+    return clock.now().getTime() - at < LIFETIME ? flashes : [];
   }
 
   function write(value: string | null): void {
@@ -44,7 +47,7 @@ export function openFlashJar(ctx: Pick<Ctx, 'cookies'>, { key, secure }: FlashOp
   return {
     put(flash) {
       kept = [...(kept ?? read()), shortened(flash)].slice(-MOST);
-      const text = Buffer.from(JSON.stringify({ at: Date.now(), flashes: kept })).toString('base64url');
+      const text = Buffer.from(JSON.stringify({ at: clock.now().getTime(), flashes: kept })).toString('base64url');
       write(`${text}.${sign(text)}`);
     },
     take() {

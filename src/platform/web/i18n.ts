@@ -51,7 +51,14 @@ export function createI18n({ dir, strict = false }: I18nOptions): I18n {
   const byTag = new Map(locales.map((locale) => [locale.tag, locale]));
   const fallback = byTag.get(FALLBACK) ?? { tag: FALLBACK, dir: 'ltr' };
 
+  const translators = new Map<string, Translate>();
   function translator(locale: Locale): Translate {
+    const made = translators.get(locale.tag) ?? makeTranslator(locale);
+    translators.set(locale.tag, made);
+    return made;
+  }
+
+  function makeTranslator(locale: Locale): Translate {
     const own = texts.get(locale.tag) ?? english;
     const plurals = new Intl.PluralRules(locale.tag);
     const numbers = new Intl.NumberFormat(locale.tag);

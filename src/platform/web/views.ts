@@ -4,10 +4,10 @@ import type { AssetPaths } from './assets.ts';
 import type { Ctx } from './context.ts';
 import type { Locale } from './i18n.ts';
 
-export type LayoutName = 'plain' | 'console';
+export type LayoutName = 'plain' | 'console' | 'bare';
 
 export interface RenderOptions {
-  /** `plain`: a centred card (signing in, set-up, consent, errors). `console`: header and side navigation (/account, /admin). */
+  /** `plain`: a centred card (signing in, set-up, consent, errors). `console`: header and side navigation (/account, /admin). `bare`: see bare.eta. */
   layout?: LayoutName;
   status?: number;
 }
