@@ -37,9 +37,17 @@ function isPattern(text: string): boolean {
   return [1, 2, 3, 4].some((period) => points.every((point, index) => point === points[index % period]));
 }
 
+/** The word that is only repeated: `monkeymonkey`. */
+function unit(text: string): string {
+  const size = [4, 3, 2].map((times) => text.length / times);
+  return (
+    size.map((length) => text.slice(0, length)).find((part) => part.repeat(text.length / part.length) === text) ?? text
+  );
+}
+
 function isCommon(folded: string): boolean {
   // Stripped before and after the substitutions are read: `P4ssw0rd!2024`, `$unshine1`.
-  const forms = [folded, core(folded), ...readings(core(folded)), ...readings(folded).map(core)];
+  const forms = [folded, unit(core(folded)), ...readings(core(folded)), ...readings(folded).map(core)];
   if (folded.replace(/^\W+/, '') !== folded) forms.push(...readings(folded.replace(/\d+$/, '')));
   return forms.some((form) => commonPasswords.has(form) || commonPasswords.has(form.replace(/[\s._-]+/g, '')));
 }
