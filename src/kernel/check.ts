@@ -25,7 +25,7 @@ export function fieldErrors(error: z.ZodError): Record<string, FieldError> {
     const [field, index] = issue.path;
     const name = issue.code === 'unrecognized_keys' ? (issue.keys[0] ?? '') : String(field ?? '');
     if (fields[name]) continue;
-    const code = /^[a-z]\w*(\.\w+)*$/.test(issue.message) ? issue.message : 'invalid';
+    const code = codeOf(issue);
     const params: Record<string, string | number> = {};
     if (typeof index === 'number') params.line = index + 1;
     if (issue.code === 'too_big' && typeof issue.maximum === 'number') params.max = issue.maximum;
@@ -34,4 +34,9 @@ export function fieldErrors(error: z.ZodError): Record<string, FieldError> {
     fields[name] = Object.keys(params).length > 0 ? { code, params } : { code };
   }
   return fields;
+}
+
+function codeOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return 'unknown_field';
+  return /^[a-z]\w*(\.\w+)*$/.test(issue.message) ? issue.message : 'invalid';
 }

@@ -1,41 +1,53 @@
 /** A slice of a list that goes by key, not by offset: it costs the same on page 1 and on page 400. */
 export interface Page<T> {
   items: T[];
-  /** Opaque; hand it back as `after` for what follows. Absent on the last page. */
+  /** Opaque; hand either back as `after`. Absent where there is nothing more in that direction. */
   next: string | undefined;
+  previous?: string | undefined;
 }
 
 export const PAGE_SIZE = 25;
 
-/** Where a list ordered by time (newest first), then id, goes on. */
+/** Where a list that is ordered by time (newest first), then id, goes on: with what is older, or back to the newer. */
 export interface TimeCursor {
   at: Date;
   id: string;
+  towards?: 'older' | 'newer';
 }
 
-export function encodeTimeCursor(cursor: TimeCursor): string {
-  return Buffer.from(`${cursor.at.getTime()} ${cursor.id}`).toString('base64url');
+export function encodeTimeCursor({ at, id, towards = 'older' }: TimeCursor): string {
+  return Buffer.from(`${towards} ${at.getTime()} ${id}`).toString('base64url');
 }
 
-/** undefined for nothing and for text that never came from encodeTimeCursor: the list then starts at its beginning. */
+/** undefined for nothing and for text that no list gave out: the list then starts at its beginning. */
 export function decodeTimeCursor(text: string | undefined): TimeCursor | undefined {
   if (text === undefined || text.length > 400) return undefined;
-  const [, millis, id] = /^(\d{1,15}) ([\x21-\x7e]{1,200})$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
+  const decoded = Buffer.from(text, 'base64url').toString();
+  const [, towards, millis, id] = /^(older|newer) (\d{1,14}) ([\x21-\x7e]{1,200})$/.exec(decoded) ?? [];
   if (millis === undefined || id === undefined) return undefined;
-  return { at: new Date(Number(millis)), id };
+  return { at: new Date(Number(millis)), id, towards: towards === 'newer' ? 'newer' : 'older' };
 }
 
-/** Makes a page of up to `size` from `size + 1` rows that were asked for. */
+/**
+ * Makes a page of up to `size` from the `size + 1` rows that were asked for, nearest to the cursor `from` first.
+ * `keyOf` gives what the list is ordered by. Without `from` no way back is offered.
+ */
 export function toPage<Row, T>(
   rows: readonly Row[],
   size: number,
   view: (row: Row) => T,
-  cursor: (row: Row) => TimeCursor,
+  keyOf: (row: Row) => { at: Date; id: string },
+  from?: TimeCursor,
 ): Page<T> {
   const shown = rows.slice(0, size);
-  const last = shown.at(-1);
+  const more = rows.length > size;
+  const backwards = from?.towards === 'newer';
+  if (backwards) shown.reverse();
+  const cursor = (row: Row | undefined, towards: 'older' | 'newer') =>
+    row === undefined ? undefined : encodeTimeCursor({ ...keyOf(row), towards });
   return {
     items: shown.map(view),
-    next: rows.length > size && last !== undefined ? encodeTimeCursor(cursor(last)) : undefined,
+    next: backwards || more ? cursor(shown.at(-1), 'older') : undefined,
+    previous: (backwards ? more : from !== undefined) ? cursor(shown[0], 'newer') : undefined,
   };
 }

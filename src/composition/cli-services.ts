@@ -1,0 +1,87 @@
+import type { Services } from '../cli/services.ts';
+import { AppError } from '../kernel/errors.ts';
+import type { Foundation } from './foundation.ts';
+import type { Parts } from './parts.ts';
+
+/** What the command line may do: the same use cases as the pages, named as its commands name things. */
+export function createCliServices(foundation: Foundation, parts: Parts): Services {
+  const { access, clients, serviceAccounts, keys } = parts;
+
+  async function named(text: string) {
+    const found = await serviceAccounts.find(text);
+    if (!found) throw new AppError('not_found', { status: 404 });
+    return found;
+  }
+
+  async function again(id: string) {
+    const { clientId, name, createdAt, disabledAt } = await named(id);
+    return { id, clientId, name, createdAt, disabledAt };
+  }
+
+  return {
+    setupLink: parts.setupLink,
+    users: parts.users,
+    events: parts.events,
+    keys: { list: keys.list, rotate: (by) => keys.rotate(by) },
+
+    apis: { create: (input, by) => access.apis.create(input, by) },
+
+    roles: {
+      async create(input, by) {
+        const { id, name } = await access.roles.create(input, by);
+        return { id, name, permissions: input.permissions };
+      },
+      async assignToServiceAccount(role, account, by) {
+        await access.roles.assign(role, { serviceAccountId: (await named(account)).id }, by);
+      },
+    },
+
+    serviceAccounts: {
+      async create(input, by) {
+        const { id, clientId, secret } = await serviceAccounts.create(input, by);
+        return { id, clientId, clientSecret: secret };
+      },
+      async rotateSecret(account, by) {
+        const { id, clientId } = await named(account);
+        const { secret } = await serviceAccounts.rotateSecret(id, 0, by);
+        return { id, clientId, clientSecret: secret };
+      },
+      async *list() {
+        let after: string | undefined;
+        do {
+          const page = await serviceAccounts.list({ after });
+          for (const { id, clientId, name, createdAt, disabledAt } of page.items) {
+            yield { id, clientId, name, createdAt, disabledAt };
+          }
+          after = page.next ?? undefined;
+        } while (after !== undefined);
+      },
+      async disable(account, by) {
+        const { id } = await named(account);
+        await serviceAccounts.disable(id, by);
+        return again(id);
+      },
+      async enable(account, by) {
+        const { id } = await named(account);
+        await serviceAccounts.enable(id, by);
+        return again(id);
+      },
+      async delete(account, by) {
+        const { id, clientId, name, createdAt, disabledAt } = await named(account);
+        await serviceAccounts.remove(id, by);
+        return { id, clientId, name, createdAt, disabledAt };
+      },
+    },
+
+    clients: {
+      async create(input, by) {
+        const { clientId, secret } = await clients.applications.create(input as never, by);
+        return { clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
+      },
+    },
+
+    async close() {
+      await foundation.close();
+    },
+  };
+}

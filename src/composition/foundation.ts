@@ -1,0 +1,61 @@
+import type { Clock } from '../kernel/clock.ts';
+import { INSERT_TOKENS } from '../oidc/token-row.ts';
+import { type Audit, createAudit } from '../platform/audit/audit.ts';
+import type { Config } from '../platform/config/schema.ts';
+import { createEnvelope, type Envelope } from '../platform/crypto/envelope.ts';
+import { type InstallationSecrets, loadInstallationSecrets } from '../platform/crypto/installation.ts';
+import { hasSealedData, loadMasterKey, openCanary } from '../platform/crypto/master-key.ts';
+import { type Database, openDatabase } from '../platform/db/database.ts';
+import { startEmbedded } from '../platform/db/embedded.ts';
+import { migrate } from '../platform/db/migrate.ts';
+import type { Log } from '../platform/observe/log.ts';
+
+/** What every other part stands on. */
+export interface Foundation {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  db: Database;
+  /** The address of the database that is used, the embedded one's too. */
+  databaseUrl: string;
+  envelope: Envelope;
+  secrets: InstallationSecrets;
+  audit: Audit;
+  close(): Promise<void>;
+}
+
+/** The database, migrated; the master key, proven to be the one that the data was encrypted with; the audit log. */
+export async function openFoundation(config: Config, options: { clock: Clock; log: Log }): Promise<Foundation> {
+  const { clock, log } = options;
+  const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
+  const databaseUrl = config.databaseUrl ?? embedded?.url ?? '';
+  let db: Database | undefined;
+  try {
+    await migrate({ url: databaseUrl, log });
+    db = await openDatabase({ url: databaseUrl, log });
+    const envelope = createEnvelope(loadMasterKey(config, { dataExists: await hasSealedData(db), log }));
+    await openCanary(db, envelope, clock);
+    const secrets = await loadInstallationSecrets(db, envelope, clock);
+    const audit = createAudit({ db, clock, companionInsert: INSERT_TOKENS });
+    const opened = db;
+    return {
+      config,
+      clock,
+      log,
+      db,
+      databaseUrl,
+      envelope,
+      secrets,
+      audit,
+      async close() {
+        await audit.idle();
+        await opened.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await db?.close();
+    await embedded?.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Access } from '../features/access/module.ts';
+import { createUserAdmin, type UserAdmin } from '../features/accounts/admin-service.ts';
+import type { Accounts } from '../features/accounts/module.ts';
+import type { Events } from '../features/audit-trail/module.ts';
+import type { ConsentStore } from '../features/consent/store.ts';
+import type { Credentials } from '../features/credentials/module.ts';
+import type { Tokens } from '../features/tokens/service.ts';
+import type { SessionPort } from '../oidc/sessions.ts';
+import type { Mailer } from '../platform/mail/mailer.ts';
+import type { Translate } from '../platform/web/i18n.ts';
+import type { Foundation } from './foundation.ts';
+
+interface Joined {
+  accounts: Accounts;
+  credentials: Credentials;
+  sessions: SessionPort;
+  access: Access;
+  tokens: Tokens;
+  events: Events;
+  mail: Mailer;
+  consents: ConsentStore;
+}
+
+/** Administering people takes from most other parts: joined here, for the pages and the command line alike. */
+export function joinUserAdmin(foundation: Foundation, parts: Joined, mailText: Translate): UserAdmin {
+  const { db, audit, clock, log, config } = foundation;
+  const { accounts, credentials, sessions, access, tokens, events, mail } = parts;
+  const { roles } = access;
+  return createUserAdmin({
+    db,
+    audit,
+    clock,
+    log,
+    issuer: config.issuer,
+    accounts,
+    credentials,
+    sessions,
+    roles: {
+      all: () => roles.list(),
+      assignIn: (tx, role, userId, origin) => roles.assignIn(tx, role, { userId }, origin),
+      assign: (role, userId, origin) => roles.assign(role, { userId }, origin),
+      unassign: (role, userId, origin) => roles.unassign(role, { userId }, origin),
+      assertNotLastAdmin: roles.assertNotLastAdmin,
+    },
+    tokens,
+    consents: parts.consents,
+    events,
+    mail: { delivers: config.smtpUrl !== undefined, send: (message) => mail.send(message) },
+    mailText,
+  });
+}

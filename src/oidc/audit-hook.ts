@@ -1,0 +1,154 @@
+import type { Middleware, ParameterizedContext } from 'koa';
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { AppError } from '../kernel/errors.ts';
+import type { Actor, Audit, AuditEvent } from '../platform/audit/audit.ts';
+import type { Log } from '../platform/observe/log.ts';
+import type { PosternAccount } from './claims.ts';
+import { factsOf } from './client-facts.ts';
+import { requestOf } from './request-of.ts';
+import { openWrites, takeWrites } from './request-writes.ts';
+import type { TokenRow } from './token-row.ts';
+
+interface Failure {
+  error?: string;
+  error_detail?: string;
+  message: string;
+}
+
+const FAILURES = [
+  'authorization.error',
+  'grant.error',
+  'introspection.error',
+  'revocation.error',
+  'userinfo.error',
+  'end_session.error',
+  'end_session_confirm.error',
+  'end_session_success.error',
+  'discovery.error',
+  'jwks.error',
+  'server_error',
+];
+
+/** Route of the library → the noun.verb of its success and of its refusal; null: not an event of its own. */
+const ACTIONS: Record<string, { success: string | null; refusal: string }> = {
+  token: { success: 'token.issue', refusal: 'token.refuse' },
+  authorization: { success: 'authorization.grant', refusal: 'authorization.refuse' },
+  resume: { success: 'authorization.grant', refusal: 'authorization.refuse' },
+  introspection: { success: null, refusal: 'token.introspect' },
+  revocation: { success: 'token.revoke', refusal: 'token.revoke' },
+  userinfo: { success: null, refusal: 'userinfo.refuse' },
+  end_session: { success: null, refusal: 'session.sign_out' },
+  end_session_confirm: { success: 'session.sign_out', refusal: 'session.sign_out' },
+};
+
+/** Only known names become a label of a metric: a caller could send any number of others. */
+const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials']);
+
+function actorOf(ctx: KoaContextWithOIDC, failed: boolean): Actor {
+  const { client, session, entities } = ctx.oidc;
+  const facts = factsOf(client);
+  const account = entities.Account as PosternAccount | undefined;
+  if (account) return { type: 'user', id: account.accountId, name: account.record.email };
+  if (session?.accountId) return { type: 'user', id: session.accountId };
+  // A client that did not authenticate is only somebody who gave its name: that stands in client_id.
+  if (!client || failed) return { type: 'anonymous' };
+  if (facts.serviceAccount) return { type: 'service_account', ...facts.serviceAccount };
+  return { type: 'client', id: client.clientId, ...(client.clientName ? { name: client.clientName } : {}) };
+}
+
+function successData(ctx: KoaContextWithOIDC, rows: TokenRow[]): Record<string, unknown> {
+  const { params } = ctx.oidc;
+  const access = rows.find((row) => row.kind !== 'RefreshToken');
+  return {
+    ...(params?.grant_type ? { grant_type: params.grant_type } : {}),
+    ...(access ? { scope: access.scopes.join(' '), audience: access.audience } : {}),
+    ...(rows.length > 0 ? { tokens: rows.map(({ kind, jti }) => ({ kind, jti })) } : {}),
+  };
+}
+
+function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | undefined): AuditEvent | undefined {
+  const { route, client, params } = ctx.oidc;
+  const actions = ACTIONS[route ?? ''];
+  if (!actions) return undefined;
+  const request = requestOf(ctx);
+  const named = client?.clientId ?? (typeof params?.client_id === 'string' ? params.client_id : undefined);
+  const common = {
+    ...(named ? { clientId: named } : {}),
+    ...(request ? { request } : {}),
+    actor: actorOf(ctx, failure !== undefined),
+  };
+  if (failure) {
+    const reason = failure.error ?? 'server_error';
+    const detail = failure.error_detail ?? failure.message;
+    const grantType = typeof params?.grant_type === 'string' ? { grant_type: params.grant_type.slice(0, 100) } : {};
+    return { action: actions.refusal, outcome: 'denied', reason, data: { detail, ...grantType }, ...common };
+  }
+  if (!actions.success) return undefined;
+  // An authorization request that went on to a page is not decided yet.
+  if (actions.success === 'authorization.grant' && !ctx.oidc.entities.AuthorizationCode) return undefined;
+  // Only a revocation that met a token of the caller's changed anything.
+  const { AccessToken, ClientCredentials, RefreshToken } = ctx.oidc.entities;
+  if (route === 'revocation' && !(AccessToken ?? ClientCredentials ?? RefreshToken)) return undefined;
+  if (route === 'end_session_confirm' && !ctx.oidc.session?.accountId) return undefined;
+  return { action: actions.success, outcome: 'success', data: successData(ctx, rows), ...common };
+}
+
+function refuseService(ctx: ParameterizedContext, error: AppError): void {
+  ctx.status = error.status === 429 ? 429 : 503;
+  ctx.set('Retry-After', String(error.retryAfter ?? 2));
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = { error: 'temporarily_unavailable', error_description: 'the service is not available, try again soon' };
+}
+
+/**
+ * Runs around the whole of the library. Before a reply leaves, its event and its token rows are durable in one commit;
+ * when they can't be, no token leaves (503).
+ */
+export function installAuditHook(
+  provider: Provider,
+  deps: {
+    audit: Audit;
+    log: Log;
+    onToken: (grantType: string, result: 'success' | 'refused') => void;
+    onRefreshReuse: () => void;
+  },
+): void {
+  const { audit, log, onToken, onRefreshReuse } = deps;
+  const failures = new WeakMap<object, Failure>();
+  for (const name of FAILURES) {
+    provider.on(name as 'server_error', (ctx, error) => {
+      failures.set(ctx, error as Failure);
+    });
+  }
+
+  const hook: Middleware = async (ctx, next) => {
+    openWrites(ctx);
+    await next();
+    const rows = takeWrites(ctx);
+    const oidc = (ctx as unknown as Partial<KoaContextWithOIDC>).oidc;
+    if (!oidc?.route) return;
+    const failure = failures.get(ctx);
+    if (failure instanceof AppError && (failure.status === 503 || failure.status === 429)) {
+      log.warn({ err: failure, code: failure.code }, 'a request was refused because a part is unavailable');
+      refuseService(ctx, failure);
+      return;
+    }
+    if (failure && !failure.error) log.error({ err: failure, route: oidc.route }, 'the protocol failed');
+    if (oidc.route === 'token') {
+      const grantType = String(oidc.params?.grant_type);
+      onToken(GRANT_TYPES.has(grantType) ? grantType : 'other', failure ? 'refused' : 'success');
+      if (failure?.error_detail === 'refresh token already used') onRefreshReuse();
+    }
+    const event = eventOf(ctx as unknown as KoaContextWithOIDC, rows, failure);
+    if (!event) return;
+    try {
+      await audit.commit([event], failure ? [] : rows);
+    } catch (error) {
+      log.error({ err: error }, 'an audit event could not be written: nothing is answered without it');
+      ctx.remove('Location');
+      refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
+    }
+  };
+  provider.use(hook);
+}

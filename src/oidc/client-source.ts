@@ -1,0 +1,146 @@
+import type { JSONWebKeySet } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { ClientMetadata } from 'oidc-provider';
+import type { Database } from '../platform/db/database.ts';
+import { CLIENT_CHANGED } from '../platform/db/notify.ts';
+
+/** One permission of one API that a client may ask for, with what the token for that API looks like. */
+export interface AllowedPermission {
+  audience: string;
+  apiName: string;
+  /** Seconds. */
+  tokenTtl: number;
+  name: string;
+  description: string;
+}
+
+/** What Postern knows of a client beside the registered metadata (RFC 7591 section 2). */
+export interface ClientFacts {
+  type: 'web' | 'spa' | 'native' | 'service';
+  firstParty: boolean;
+  serviceAccount?: { id: string; name: string };
+  permissions: AllowedPermission[];
+  roles: string[];
+}
+
+export interface ClientRecord {
+  metadata: ClientMetadata;
+  facts: ClientFacts;
+}
+
+export interface ClientSource {
+  find(clientId: string): Promise<ClientRecord | undefined>;
+  close(): Promise<void>;
+}
+
+interface Row {
+  client_id: string;
+  name: string;
+  type: ClientFacts['type'];
+  auth_method: string;
+  jwks: JSONWebKeySet | null;
+  redirect_uris: string[];
+  post_logout_redirect_uris: string[];
+  scopes: string[];
+  first_party: boolean;
+  service_account_id: string | null;
+  service_account_name: string | null;
+  secrets: { hash: string; expires: number | null }[] | null;
+  permissions: AllowedPermission[] | null;
+  roles: string[] | null;
+}
+
+const LIVE = '(x.expires_at IS NULL OR x.expires_at > now())';
+
+/** A disabled client, and the client of a disabled service account, is not found: it can do nothing at all. */
+const FIND = `SELECT c.client_id, c.name, c.type, c.auth_method, c.jwks, c.redirect_uris, c.post_logout_redirect_uris,
+    c.scopes, c.first_party, sa.id AS service_account_id, sa.name AS service_account_name,
+    (SELECT json_agg(json_build_object('hash', encode(x.secret_hash, 'hex'),
+        'expires', extract(epoch FROM x.expires_at)::bigint))
+      FROM client_secret x WHERE x.client_id = c.client_id AND ${LIVE}) AS secrets,
+    (SELECT json_agg(json_build_object('audience', a.audience, 'apiName', a.name, 'tokenTtl', a.token_ttl,
+        'name', p.name, 'description', p.description) ORDER BY a.audience, p.name)
+      FROM permission p JOIN api a ON a.id = p.api_id WHERE p.id IN (
+        SELECT permission_id FROM client_permission WHERE client_id = c.client_id
+        UNION SELECT permission_id FROM service_account_permission WHERE service_account_id = sa.id
+        UNION SELECT rp.permission_id FROM assignment x JOIN role_permission rp ON rp.role_id = x.role_id
+          WHERE x.service_account_id = sa.id AND ${LIVE})) AS permissions,
+    (SELECT json_agg(r.name ORDER BY r.name) FROM assignment x JOIN role r ON r.id = x.role_id
+      WHERE x.service_account_id = sa.id AND ${LIVE}) AS roles
+  FROM client c LEFT JOIN service_account sa ON sa.client_id = c.client_id
+  WHERE c.client_id = $1 AND c.disabled_at IS NULL AND sa.disabled_at IS NULL
+    AND (c.type <> 'service' OR sa.id IS NOT NULL)`;
+
+/** `sha256:<hex>[:<expiry, seconds since the epoch>]`, one for each live secret; read back by the secret's check. */
+function digests(row: Row): string | undefined {
+  const live = row.secrets ?? [];
+  return live.map((secret) => `sha256:${secret.hash}:${secret.expires ?? ''}`).join(',') || undefined;
+}
+
+function toRecord(row: Row): ClientRecord {
+  const service = row.type === 'service';
+  const secret = row.auth_method === 'client_secret_basic' ? (digests(row) ?? 'sha256:none:') : undefined;
+  return {
+    metadata: {
+      client_id: row.client_id,
+      client_name: row.name,
+      ...(secret ? { client_secret: secret } : {}),
+      ...(row.jwks ? { jwks: row.jwks as NonNullable<ClientMetadata['jwks']> } : {}),
+      token_endpoint_auth_method: row.auth_method as NonNullable<ClientMetadata['token_endpoint_auth_method']>,
+      application_type: row.type === 'native' ? 'native' : 'web',
+      redirect_uris: service ? [] : row.redirect_uris,
+      post_logout_redirect_uris: row.post_logout_redirect_uris,
+      grant_types: service ? ['client_credentials'] : ['authorization_code', 'refresh_token'],
+      response_types: service ? [] : ['code'],
+      ...(service ? {} : { scope: row.scopes.join(' ') }),
+    },
+    facts: {
+      type: row.type,
+      firstParty: row.first_party,
+      ...(row.service_account_id
+        ? { serviceAccount: { id: row.service_account_id, name: row.service_account_name ?? row.name } }
+        : {}),
+      permissions: row.permissions ?? [],
+      roles: row.roles ?? [],
+    },
+  };
+}
+
+/** Long enough to serve a burst from memory, short enough that a lost notification heals. */
+const KEEP_MS = 30_000;
+
+export async function createClientSource(deps: {
+  db: Database;
+  /** Clients that are part of the product and not of its data. */
+  builtIn: ClientRecord[];
+}): Promise<ClientSource> {
+  const { db } = deps;
+  const builtIn = new Map(deps.builtIn.map((record) => [record.metadata.client_id, record]));
+  const cache = new LRUCache<string, ClientRecord>({ max: 10_000, ttl: KEEP_MS });
+  let generation = 0;
+
+  function forget(clientId: string): void {
+    generation += 1;
+    if (clientId === '*') cache.clear();
+    else cache.delete(clientId);
+  }
+
+  // After a lost connection notifications may have been missed: then nothing that is kept counts.
+  const stop = await db.listen(CLIENT_CHANGED, (payload) => forget(payload ?? '*'));
+
+  return {
+    async find(clientId) {
+      const known = builtIn.get(clientId) ?? cache.get(clientId);
+      if (known) return known;
+      if (clientId.length > 256 || clientId.includes('\0')) return undefined;
+      const before = generation;
+      const [row] = await db.query<Row>('client-find', FIND, [clientId]);
+      if (!row) return undefined;
+      const record = toRecord(row);
+      // What changed while it was read must not be kept as if it were new.
+      if (before === generation) cache.set(clientId, record);
+      return record;
+    },
+    close: stop,
+  };
+}

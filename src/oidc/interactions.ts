@@ -1,0 +1,126 @@
+import type Provider from 'oidc-provider';
+import { AppError } from '../kernel/errors.ts';
+import type { Ctx } from '../platform/web/context.ts';
+import type { AccountSource } from './account-source.ts';
+import { CLAIMS } from './claims.ts';
+import type { ClientSource } from './client-source.ts';
+
+export interface AskedPermissions {
+  audience: string;
+  apiName: string;
+  permissions: { name: string; description: string }[];
+}
+
+/** One authorization request that waits for its person. */
+export interface Interaction {
+  uid: string;
+  prompt: 'login' | 'consent';
+  reasons: string[];
+  client: { id: string; name: string; firstParty: boolean; type: string };
+  /** The person of the browser's session, where there is one. */
+  accountId: string | undefined;
+  /** The session behind accountId, kept when the person's others are ended. */
+  sessionUid: string | undefined;
+  loginHint: string | undefined;
+  missingScopes: string[];
+  missingPermissions: AskedPermissions[];
+  redirectHost: string;
+  expiresAt: Date;
+}
+
+export interface InteractionPort {
+  /** Throws AppError `interaction.expired` (410) where this browser has no such interaction. */
+  current(ctx: Ctx): Promise<Interaction>;
+  /** Answers with a redirect back into the authorization request. */
+  finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
+  /** The person allowed what was asked for, and that is remembered. */
+  finishConsent(ctx: Ctx, interaction: Interaction): Promise<void>;
+  abort(ctx: Ctx, interaction: Interaction, error: 'access_denied'): Promise<void>;
+}
+
+const KNOWN_SCOPES = new Set([...Object.keys(CLAIMS), 'offline_access']);
+
+export function createInteractions(deps: {
+  provider: () => Provider;
+  clients: ClientSource;
+  accounts: AccountSource;
+}): InteractionPort {
+  const { provider, clients, accounts } = deps;
+
+  async function details(ctx: Ctx) {
+    try {
+      return await provider().interactionDetails(ctx.req, ctx.res);
+    } catch (error) {
+      if (error instanceof Error && error.name === 'SessionNotFound') {
+        throw new AppError('interaction.expired', { status: 410 });
+      }
+      throw error;
+    }
+  }
+
+  async function finish(ctx: Ctx, result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
+    const location = await provider().interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
+    ctx.status = 303;
+    ctx.redirect(location);
+    // Koa's redirect sets 302 unless a redirect status stands already.
+    ctx.status = 303;
+  }
+
+  return {
+    async current(ctx) {
+      const found = await details(ctx);
+      const inPath = /^\/interaction\/([^/]+)/.exec(ctx.path)?.[1];
+      if (inPath !== found.uid) throw new AppError('interaction.expired', { status: 410 });
+      const { params, prompt, session } = found;
+      const client = await clients.find(String(params.client_id));
+      // A client that was disabled while its person was signing in.
+      if (!client) throw new AppError('interaction.expired', { status: 410 });
+
+      const scopes = String(params.scope ?? '').split(' ');
+      const resources = [params.resource ?? []].flat().map(String);
+      const account = session?.accountId
+        ? await accounts.find(session.accountId, client.metadata.client_id)
+        : undefined;
+      const missingPermissions = resources.flatMap((audience) => {
+        const asked = client.facts.permissions.filter(
+          (permission) =>
+            permission.audience === audience &&
+            scopes.includes(permission.name) &&
+            (account?.permissions.includes(`${audience}#${permission.name}`) ?? false),
+        );
+        const [first] = asked;
+        return first ? [{ audience, apiName: first.apiName, permissions: asked }] : [];
+      });
+      return {
+        uid: found.uid,
+        prompt: prompt.name === 'consent' ? 'consent' : 'login',
+        reasons: prompt.reasons,
+        client: {
+          id: client.metadata.client_id,
+          name: client.metadata.client_name ?? client.metadata.client_id,
+          firstParty: client.facts.firstParty,
+          type: client.facts.type,
+        },
+        accountId: session?.accountId,
+        sessionUid: session?.uid,
+        loginHint: typeof params.login_hint === 'string' ? params.login_hint : undefined,
+        missingScopes: scopes.filter((scope) => KNOWN_SCOPES.has(scope)),
+        missingPermissions,
+        redirectHost: URL.parse(String(params.redirect_uri))?.host || String(params.redirect_uri),
+        expiresAt: new Date(found.exp * 1000),
+      };
+    },
+
+    async finishLogin(ctx, { accountId, amr, acr, at }) {
+      await finish(ctx, { login: { accountId, amr, acr, ts: Math.floor(at.getTime() / 1000), remember: true } });
+    },
+
+    async finishConsent(ctx) {
+      await finish(ctx, { consent: {} });
+    },
+
+    async abort(ctx, _interaction, error) {
+      await finish(ctx, { error, error_description: 'the person declined' });
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { timingSafeEqual } from 'node:crypto';
+import type Provider from 'oidc-provider';
+import type { AdapterPayload, Client } from 'oidc-provider';
+import type { Clock } from '../kernel/clock.ts';
+import { sha256 } from '../platform/crypto/digest.ts';
+import type { Database } from '../platform/db/database.ts';
+import { attachFacts } from './client-facts.ts';
+import type { ClientSource } from './client-source.ts';
+import { requestOf } from './request-of.ts';
+import type { SessionStore } from './session-store.ts';
+import { claimJti } from './token-store.ts';
+
+/**
+ * The one file that reaches into the library. Each override says what it replaces; a contract test holds it to what
+ * the pages and endpoints need, so that an update that changes the library's inside is noticed.
+ */
+
+interface LibrarySession {
+  jti: string;
+  exp?: number;
+  oldId?: string | undefined;
+  touched: boolean;
+  authorizations?: Record<string, unknown>;
+  getValueAndPayload(): Promise<{ payload: AdapterPayload }>;
+}
+
+interface Internals {
+  Client: { new (metadata: unknown): Client; find(id: unknown): Promise<Client | undefined>; prototype: Client };
+  ReplayDetection: { unique(iss: string, jti: string, exp: number): Promise<boolean> };
+  Session: { prototype: { save(this: LibrarySession, ttl: number): Promise<string> } };
+  constructor: { ctx?: Parameters<typeof requestOf>[0] & { oidc?: { route?: string } } };
+}
+
+/**
+ * `clientSecret` holds digests (see client-source.ts): compares in constant time with every live one. Which of them
+ * matched, and whether one did, takes the same work.
+ */
+export function matchesDigest(stored: string | undefined, presented: string, now: number): boolean {
+  const actual = sha256(presented);
+  let matched = false;
+  for (const entry of (stored ?? '').split(',')) {
+    const [, hex = '', expires = ''] = entry.split(':');
+    const expected = Buffer.from(hex, 'hex');
+    const equal = expected.length === actual.length && timingSafeEqual(expected, actual);
+    matched = (equal && (expires === '' || Number(expires) > now)) || matched;
+  }
+  return matched;
+}
+
+export function override(
+  provider: Provider,
+  deps: {
+    db: Database;
+    clock: Clock;
+    clients: ClientSource;
+    sessions: SessionStore;
+    clientLimit: { take(key: string): Promise<void> };
+  },
+): void {
+  const { db, clock, clients, sessions, clientLimit } = deps;
+  const inside = provider as unknown as Internals;
+  const seconds = () => Math.floor(clock.now().getTime() / 1000);
+
+  // Client.find: the library would ask the adapter each time and hash the answer into a cache of 100. The instances
+  // are kept beside the source's own records and go when those change.
+  const instances = new WeakMap<object, Client>();
+  inside.Client.find = async (id) => {
+    if (typeof id !== 'string' || id === '') return undefined;
+    const record = await clients.find(id);
+    if (!record) return undefined;
+    if (inside.constructor.ctx?.oidc?.route === 'token') await clientLimit.take(id);
+    let client = instances.get(record);
+    if (!client) {
+      client = new inside.Client(record.metadata);
+      attachFacts(client, record.facts);
+      instances.set(record, client);
+    }
+    return client;
+  };
+
+  // Client.compareClientSecret: secrets are stored as digests, two may be live at once.
+  Object.assign(inside.Client.prototype, {
+    compareClientSecret(this: { clientSecret?: string }, presented: string): boolean {
+      return matchesDigest(this.clientSecret, presented, seconds());
+    },
+  });
+
+  // ReplayDetection.unique: the library finds and then saves, which lets parallel uses through.
+  inside.ReplayDetection.unique = (iss, jti, exp) =>
+    claimJti(db, `${iss}|${jti}`, iss, new Date(exp * 1000), clock.now());
+
+  // Session.save: the library destroys the old id and then writes the whole session. Here the row changes in one
+  // statement, and the clients that signed in meanwhile in parallel requests stay in it.
+  inside.Session.prototype.save = async function save(ttl) {
+    const loadedId = this.exp === undefined ? undefined : (this.oldId ?? this.jti);
+    this.exp = seconds() + ttl;
+    const { payload } = await this.getValueAndPayload();
+    const ctx = inside.constructor.ctx;
+    await sessions.save({
+      id: this.jti,
+      loadedId,
+      payload,
+      expiresAt: new Date(this.exp * 1000),
+      request: ctx && requestOf(ctx),
+      keepOnly: ctx?.oidc?.route === 'end_session_confirm' ? Object.keys(this.authorizations ?? {}) : undefined,
+    });
+    this.oldId = undefined;
+    this.touched = false;
+    return this.jti;
+  };
+}

@@ -1,0 +1,154 @@
+import type { JSONWebKeySet, JWK } from 'jose';
+import type Koa from 'koa';
+import compose from 'koa-compose';
+import Provider, { type Adapter, type ClientCredentials, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Clock } from '../kernel/clock.ts';
+import type { Audit } from '../platform/audit/audit.ts';
+import type { Config } from '../platform/config/schema.ts';
+import type { Database } from '../platform/db/database.ts';
+import type { Log } from '../platform/observe/log.ts';
+import { createAccountSource } from './account-source.ts';
+import { installAuditHook } from './audit-hook.ts';
+import { factsOf } from './client-facts.ts';
+import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
+import { createInteractions, type InteractionPort } from './interactions.ts';
+import { override } from './internals.ts';
+import { deferWrite } from './request-writes.ts';
+import { createSessionStore } from './session-store.ts';
+import { PATHS, type ProviderPages, settings } from './settings.ts';
+import { KEYS_CHANGED, type SigningKeys } from './signing-keys.ts';
+import { createStructuredTokens } from './structured-tokens.ts';
+import { JWT_ALIAS } from './token-row.ts';
+import { createTokenStore, toTokenRow } from './token-store.ts';
+
+export interface Protocol {
+  /** Serves /oauth2/… and /.well-known/…; calls the next middleware for every other path. */
+  middleware: Koa.Middleware;
+  interactions: InteractionPort;
+  clients: ClientSource;
+  /** The provider's session that this request's cookie names, if it is alive. */
+  sessionOf(ctx: Koa.Context): Promise<{ uid: string; accountId: string; acr: string; authTime: Date } | undefined>;
+  close(): Promise<void>;
+}
+
+export interface ProtocolDeps {
+  config: Config;
+  db: Database;
+  audit: Audit;
+  clock: Clock;
+  log: Log;
+  keys: SigningKeys;
+  cookieKeys: string[];
+  builtInClients: ClientRecord[];
+  pages: ProviderPages;
+  /** Counts requests at the token endpoint by client_id. */
+  clientLimit: { take(key: string): Promise<void> };
+  onToken: (grantType: string, result: 'success' | 'refused') => void;
+  onRefreshReuse: () => void;
+}
+
+const PRIVATE_PARTS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'key_ops']);
+
+function publicOnly(jwk: JWK): JWK {
+  const kept = Object.entries(jwk).filter(([name]) => !PRIVATE_PARTS.has(name));
+  return { ...Object.fromEntries(kept), use: 'sig' } as JWK;
+}
+
+/**
+ * The protocol: one library instance, its storage, and what runs around it. When signing keys change the instance is
+ * built anew and swapped; requests and sign-ins under way end in the one that they began in or in the new one alike,
+ * because all state is in the database.
+ */
+export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
+  const { config, db, audit, clock, log, keys } = deps;
+  const clients = await createClientSource({ db, builtIn: deps.builtInClients });
+  const accounts = createAccountSource(db);
+  const sessions = createSessionStore({ db, clock });
+  const tokens = createTokenStore({ db, audit });
+
+  function adapter(kind: string): Adapter {
+    return kind === 'Session' ? sessions.adapter : tokens(kind);
+  }
+
+  async function build() {
+    const jwks = await keys.jwks();
+    const provider = new Provider(
+      config.issuer,
+      settings({
+        config,
+        jwks,
+        cookieKeys: deps.cookieKeys,
+        adapter,
+        accounts,
+        pages: deps.pages,
+        now: () => clock.now(),
+        // JWT access tokens never reach the adapter: their row is written from here.
+        recordJwt(ctx, token, jwt) {
+          const { jti, exp, iat } = jwt.payload as { jti: string; exp: number; iat: number };
+          const facts = factsOf((token as ClientCredentials).client ?? ctx.oidc.client);
+          const row = toTokenRow(
+            token.kind,
+            `${JWT_ALIAS}${jti}`,
+            { ...(token as unknown as Record<string, unknown>), iat, exp, resourceServer: undefined },
+            { format: 'jwt', jti, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
+          );
+          if (!deferWrite(ctx, row)) throw new Error('a JWT was issued outside of a request');
+        },
+      }),
+    );
+    override(provider, { db, clock, clients, sessions, clientLimit: deps.clientLimit });
+    provider.proxy = true;
+    const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
+    provider.use(
+      createStructuredTokens({
+        issuer: config.issuer,
+        publicKeys: () => published,
+        paths: [PATHS.introspection, PATHS.revocation],
+        now: () => clock.now(),
+      }),
+    );
+    installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
+    return { provider, run: compose(provider.middleware) };
+  }
+
+  let current = await build();
+  let rebuilding = Promise.resolve();
+  const stopListening = await db.listen(KEYS_CHANGED, () => {
+    rebuilding = rebuilding.then(async () => {
+      try {
+        current = await build();
+      } catch (error) {
+        log.error({ err: error }, 'the new signing keys could not be loaded; the former ones stay in use');
+      }
+    });
+  });
+
+  const { protocol, host } = config.issuerUrl;
+  const middleware: Koa.Middleware = async (ctx, next) => {
+    if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
+    // The library builds its URLs from the request; ours come from the configured issuer alone.
+    Object.defineProperties(ctx.request, {
+      protocol: { value: protocol.slice(0, -1), configurable: true },
+      host: { value: host, configurable: true },
+    });
+    ctx.cookies.secure = config.secure;
+    await current.run(ctx as unknown as KoaContextWithOIDC, next);
+  };
+
+  return {
+    middleware,
+    clients,
+    interactions: createInteractions({ provider: () => current.provider, clients, accounts }),
+    async sessionOf(ctx) {
+      const session = await current.provider.Session.get(ctx as unknown as KoaContextWithOIDC);
+      const { uid, accountId, acr, loginTs } = session;
+      if (!accountId || loginTs === undefined) return undefined;
+      return { uid, accountId, acr: acr ?? '', authTime: new Date(loginTs * 1000) };
+    },
+    async close() {
+      await stopListening();
+      await clients.close();
+      await rebuilding;
+    },
+  };
+}

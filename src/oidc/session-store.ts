@@ -1,0 +1,134 @@
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Clock } from '../kernel/clock.ts';
+import type { RequestInfo } from '../kernel/request-info.ts';
+import type { Database } from '../platform/db/database.ts';
+import { hashOf } from './token-row.ts';
+
+type Authorizations = Record<string, { sid?: string; grantId?: string }>;
+
+const ASSEMBLE = `SELECT s.uid, s.payload, s.expires_at,
+    coalesce((SELECT json_object_agg(c.client_id, json_strip_nulls(json_build_object('sid', c.sid, 'grantId', c.grant_id)))
+      FROM session_client c WHERE c.session_uid = s.uid), '{}'::json) AS authorizations
+  FROM session s WHERE expires_at > $2 AND `;
+
+/**
+ * A new session is inserted. A known one is only ever updated, under the id that it was loaded by: an ended session
+ * can't come back because a request that began earlier saves it, and a rotated id is dead at once (S74).
+ */
+const SAVE = `WITH saved AS (
+    UPDATE session SET id_hash = $2, user_id = $3, payload = $4, last_seen_at = $5, expires_at = $6, address = $7,
+      user_agent = $8
+    WHERE id_hash = $1 RETURNING uid
+  ), kept AS (
+    INSERT INTO session_client (session_uid, client_id, sid, grant_id)
+    SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
+      FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL
+    ON CONFLICT (session_uid, client_id) DO UPDATE SET sid = excluded.sid,
+      grant_id = coalesce(excluded.grant_id, session_client.grant_id)
+  )
+  SELECT uid FROM saved`;
+
+const CREATE = `WITH saved AS (
+    INSERT INTO session (id_hash, uid, user_id, payload, address, user_agent, created_at, last_seen_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+    ON CONFLICT DO NOTHING RETURNING uid
+  )
+  INSERT INTO session_client (session_uid, client_id, sid, grant_id)
+  SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
+    FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL`;
+
+interface Row {
+  uid: string;
+  payload: Record<string, unknown>;
+  expires_at: Date;
+  authorizations: Authorizations;
+}
+
+export interface SessionStore {
+  adapter: Adapter;
+  save(input: {
+    id: string;
+    /** The id that the session was loaded by; undefined for one that was never stored. */
+    loadedId: string | undefined;
+    payload: AdapterPayload;
+    expiresAt: Date;
+    request: RequestInfo | undefined;
+    /** Single logout of one client: the clients that stay. */
+    keepOnly: string[] | undefined;
+  }): Promise<void>;
+}
+
+export function createSessionStore(deps: { db: Database; clock: Clock }): SessionStore {
+  const { db, clock } = deps;
+
+  function toPayload(row: Row, id: string | undefined): AdapterPayload {
+    return {
+      ...row.payload,
+      ...(id === undefined ? {} : { jti: id }),
+      uid: row.uid,
+      authorizations: row.authorizations,
+      exp: Math.floor(row.expires_at.getTime() / 1000),
+    } as AdapterPayload;
+  }
+
+  const adapter: Adapter = {
+    async find(id) {
+      const [row] = await db.query<Row>('session-find', `${ASSEMBLE} id_hash = $1`, [hashOf(id), clock.now()]);
+      return row && toPayload(row, id);
+    },
+    async findByUid(uid) {
+      const [row] = await db.query<Row>('session-find-uid', `${ASSEMBLE} uid = $1`, [uid, clock.now()]);
+      return row && toPayload(row, undefined);
+    },
+    async destroy(id) {
+      await db.query('session-destroy', 'DELETE FROM session WHERE id_hash = $1', [hashOf(id)]);
+    },
+    async upsert() {
+      throw new Error('sessions are saved by SessionStore.save');
+    },
+    async consume() {},
+    async revokeByGrantId() {},
+    async findByUserCode() {
+      return undefined;
+    },
+  };
+
+  return {
+    adapter,
+    async save({ id, loadedId, payload, expiresAt, request, keepOnly }) {
+      const { jti: _id, authorizations, ...rest } = payload;
+      const now = clock.now();
+      const joined = JSON.stringify(authorizations ?? {});
+      const userId = typeof payload.accountId === 'string' ? payload.accountId : null;
+      if (loadedId === undefined) {
+        await db.query('session-create', CREATE, [
+          hashOf(id),
+          payload.uid,
+          userId,
+          rest,
+          request?.address ?? '',
+          request?.userAgent.slice(0, 512) ?? '',
+          now,
+          expiresAt,
+          joined,
+        ]);
+        return;
+      }
+      await db.query('session-save', SAVE, [
+        hashOf(loadedId),
+        hashOf(id),
+        userId,
+        rest,
+        now,
+        expiresAt,
+        request?.address ?? '',
+        request?.userAgent.slice(0, 512) ?? '',
+        joined,
+      ]);
+      if (keepOnly) {
+        const leave = 'DELETE FROM session_client WHERE session_uid = $1 AND client_id <> ALL($2::text[])';
+        await db.query('session-leave', leave, [payload.uid, keepOnly]);
+      }
+    },
+  };
+}

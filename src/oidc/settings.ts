@@ -1,0 +1,156 @@
+import type { JWK } from 'jose';
+import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Config } from '../platform/config/schema.ts';
+import type { AccountSource } from './account-source.ts';
+import { CLAIMS, createFindAccount, extraTokenClaims } from './claims.ts';
+import { permissionsOn } from './client-facts.ts';
+import { loadExistingGrant } from './grants.ts';
+import { ACR_TWO_FACTORS, createPolicy } from './policy.ts';
+import { defaultResource, getResourceServerInfo } from './resources.ts';
+
+export const PATHS = {
+  authorization: '/oauth2/authorize',
+  token: '/oauth2/token',
+  userinfo: '/oauth2/userinfo',
+  introspection: '/oauth2/introspect',
+  revocation: '/oauth2/revoke',
+  pushed_authorization_request: '/oauth2/par',
+  jwks: '/oauth2/jwks',
+  device_authorization: '/oauth2/device_authorization',
+  code_verification: '/oauth2/device',
+  end_session: '/oauth2/logout',
+  registration: '/oauth2/register',
+  backchannel_authentication: '/oauth2/backchannel_authentication',
+};
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+/** From the first token of a family on; rotation does not extend it (RFC 9700 section 4.14.2). */
+const REFRESH_TOKEN = 14 * DAY;
+/** Lifetime of an access token that belongs to no API (for userinfo). */
+const ACCESS_TOKEN = 300;
+/** RFC 6749 section 4.1.2 recommends ten minutes at the most; a minute serves. */
+const AUTHORIZATION_CODE = 60;
+const ID_TOKEN = HOUR;
+export const INTERACTION_SECONDS = HOUR / 2;
+
+/** The permission on an API that lets its holder, the API's own service, ask whether a token for it is active. */
+const INTROSPECT = 'introspect';
+
+export interface ProviderPages {
+  error(ctx: KoaContextWithOIDC, problem: { error: string; error_description?: string | undefined }): void;
+  confirmSignOut(ctx: KoaContextWithOIDC, form: string): void;
+  signedOut(ctx: KoaContextWithOIDC): void;
+}
+
+export interface SettingsInput {
+  config: Config;
+  jwks: { keys: JWK[] };
+  cookieKeys: string[];
+  adapter: AdapterFactory;
+  accounts: AccountSource;
+  pages: ProviderPages;
+  now: () => Date;
+  recordJwt: NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']>;
+}
+
+/** Every option of the library that Postern sets, in one place. What is not on is listed as off where its default is on. */
+export function settings(input: SettingsInput): Configuration {
+  const { config, pages, now } = input;
+  const cookie = { signed: true, httpOnly: true, sameSite: 'lax' as const, secure: config.secure, overwrite: true };
+  const seconds = () => Math.floor(now().getTime() / 1000);
+
+  return {
+    adapter: input.adapter,
+    jwks: input.jwks as NonNullable<Configuration['jwks']>,
+    routes: PATHS,
+    responseTypes: ['code'],
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'roles'],
+    claims: CLAIMS,
+    acrValues: [ACR_TWO_FACTORS],
+    subjectTypes: ['public'],
+    // ID tokens carry what their scopes give, so that an application needs no second request.
+    conformIdTokenClaims: false,
+    allowOmittingSingleRegisteredRedirectUri: false,
+    acceptQueryParamAccessTokens: false,
+    pkce: { required: () => true },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
+      idTokenSigningAlgValues: ['ES256', 'RS256'],
+    },
+    clientBasedCORS(_ctx, origin, client) {
+      if (origin === 'null' || client.clientAuthMethod !== 'none') return false;
+      return (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin);
+    },
+
+    findAccount: createFindAccount(input.accounts),
+    extraTokenClaims,
+    loadExistingGrant,
+    interactions: { policy: createPolicy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    renderError: (ctx, out) => pages.error(ctx, out),
+
+    // A refresh token without offline_access ends with the session; one with it was consented to as such.
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: async (_ctx, source) => !source.scopes.has('offline_access'),
+    rotateRefreshToken: true,
+
+    formats: { customizers: { jwt: input.recordJwt } },
+    ttl: {
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN,
+      ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN,
+      AuthorizationCode: AUTHORIZATION_CODE,
+      IdToken: ID_TOKEN,
+      RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? REFRESH_TOKEN,
+      Interaction: INTERACTION_SECONDS,
+      // The grant has to outlive the refresh tokens that one session can bring forth.
+      Grant: REFRESH_TOKEN + config.sessionAbsoluteSeconds + DAY,
+      Session: (_ctx, session) => {
+        const began = session.loginTs ?? seconds();
+        return Math.max(1, Math.min(config.sessionIdleSeconds, began + config.sessionAbsoluteSeconds - seconds()));
+      },
+    },
+
+    cookies: {
+      keys: input.cookieKeys,
+      // Two of them are bound to the path of one flow, which the __Host- prefix does not allow.
+      names: config.secure
+        ? { session: '__Host-postern_session', interaction: '__Secure-postern_flow', resume: '__Secure-postern_resume' }
+        : { session: 'postern_session', interaction: 'postern_flow', resume: 'postern_resume' },
+      long: cookie,
+      short: cookie,
+    },
+
+    features: {
+      devInteractions: { enabled: false },
+      claimsParameter: { enabled: true },
+      userinfo: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo,
+        defaultResource,
+        useGrantedResource: async () => true,
+      },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) =>
+          token.clientId === client.clientId ||
+          (client.clientAuthMethod !== 'none' &&
+            'aud' in token &&
+            typeof token.aud === 'string' &&
+            permissionsOn(client, token.aud).includes(INTROSPECT)),
+      },
+      // A token of somebody else's is left alone, and its holder learns nothing (RFC 7009 section 2.2).
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => pages.confirmSignOut(ctx, form),
+        postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
+      },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      backchannelLogout: { enabled: false },
+    },
+  };
+}

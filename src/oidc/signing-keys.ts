@@ -1,0 +1,154 @@
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { exportJWK, type JWK } from 'jose';
+import type { Clock } from '../kernel/clock.ts';
+import { randomToken } from '../kernel/ids.ts';
+import type { Audit } from '../platform/audit/audit.ts';
+import { type ChangeBy, changeEvent } from '../platform/audit/change.ts';
+import type { Envelope } from '../platform/crypto/envelope.ts';
+import type { Database, Tx } from '../platform/db/database.ts';
+import { notifyOnCommit } from '../platform/db/notify.ts';
+
+export const KEYS_CHANGED = 'keys_changed';
+
+export type SigningAlg = 'ES256' | 'RS256';
+const ALGORITHMS: SigningAlg[] = ['ES256', 'RS256'];
+
+/** The longest that anything signed stays valid (an ID token), with a margin: so long a retired key is published. */
+const PUBLISHED_AFTER_SECONDS = 3600 + 600;
+
+export interface SigningKeyView {
+  kid: string;
+  alg: string;
+  /** next: published, does not sign yet; active: signs; retiring: published until what it signed has expired. */
+  status: 'next' | 'active' | 'retiring' | 'retired';
+  createdAt: Date;
+  activatedAt: Date | null;
+  retiresAt: Date | null;
+}
+
+export interface SigningKeys {
+  /** Private keys for the library: the active ones sign, the others only verify (RFC 7517 section 4.3). */
+  jwks(): Promise<{ keys: JWK[] }>;
+  list(): Promise<SigningKeyView[]>;
+  rotate(origin: ChangeBy, alg?: SigningAlg): Promise<SigningKeyView[]>;
+}
+
+const generate = promisify(generateKeyPair);
+
+async function newKeyPair(alg: SigningAlg): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
+  if (alg === 'ES256') return generate('ec', { namedCurve: 'P-256' });
+  return generate('rsa', { modulusLength: 3072 });
+}
+
+const aad = (kid: string): string => `signing_key|private_enc|${kid}`;
+
+export async function createSigningKeys(deps: {
+  db: Database;
+  envelope: Envelope;
+  audit: Audit;
+  clock: Clock;
+}): Promise<SigningKeys> {
+  const { db, envelope, audit, clock } = deps;
+
+  async function insert(tx: Tx, alg: SigningAlg, status: 'active' | 'next'): Promise<string> {
+    const { privateKey, publicKey } = await newKeyPair(alg);
+    const kid = randomToken(9);
+    const sealed = envelope.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), aad(kid));
+    const now = clock.now();
+    await tx.signingKey.create({
+      data: {
+        kid,
+        alg,
+        status,
+        publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' },
+        privateEnc: new Uint8Array(sealed),
+        createdAt: now,
+        activatedAt: status === 'active' ? now : null,
+      },
+    });
+    return kid;
+  }
+
+  /** One process at a time, whichever of several starts first. */
+  const serialise = (tx: Tx) => tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('signing_key'))`;
+
+  async function ensure(): Promise<void> {
+    if ((await db.prisma.signingKey.count({ where: { status: 'active' } })) >= ALGORITHMS.length) return;
+    await db.tx(async (tx) => {
+      await serialise(tx);
+      for (const alg of ALGORITHMS) {
+        if ((await tx.signingKey.count({ where: { alg, status: 'active' } })) > 0) continue;
+        const kid = await insert(tx, alg, 'active');
+        if (alg === 'ES256') await insert(tx, alg, 'next');
+        await audit.in(tx, {
+          action: 'key.create',
+          outcome: 'success',
+          actor: { type: 'system' },
+          target: { type: 'signing_key', id: kid, name: alg },
+        });
+      }
+    });
+  }
+
+  const view = { kid: true, alg: true, status: true, createdAt: true, activatedAt: true, retiresAt: true } as const;
+
+  async function list(): Promise<SigningKeyView[]> {
+    const rows = await db.prisma.signingKey.findMany({ select: view, orderBy: [{ createdAt: 'desc' }] });
+    return rows as SigningKeyView[];
+  }
+
+  await ensure();
+
+  return {
+    async jwks() {
+      const rows = await db.prisma.signingKey.findMany({
+        where: { status: { in: ['active', 'next', 'retiring'] } },
+        orderBy: [{ createdAt: 'asc' }],
+      });
+      const published = rows.filter((row) => row.status !== 'retiring' || (row.retiresAt ?? clock.now()) > clock.now());
+      // The first key that fits signs: the active one stands in front.
+      published.sort((a, b) => Number(b.status === 'active') - Number(a.status === 'active'));
+      const keys = await Promise.all(
+        published.map(async (row) => {
+          const der = envelope.open(Buffer.from(row.privateEnc), aad(row.kid));
+          const jwk = await exportJWK(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
+          const common = { ...jwk, kid: row.kid, alg: row.alg };
+          return row.status === 'active' ? { ...common, use: 'sig' } : { ...common, key_ops: ['verify'] };
+        }),
+      );
+      return { keys };
+    },
+
+    list,
+
+    async rotate(origin, alg = 'ES256') {
+      await db.tx(async (tx) => {
+        await serialise(tx);
+        const now = clock.now();
+        const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
+        const waiting = await tx.signingKey.findFirst({
+          where: { alg, status: 'next' },
+          orderBy: { createdAt: 'asc' },
+        });
+        const successor = waiting?.kid ?? (await insert(tx, alg, 'next'));
+        await tx.signingKey.updateMany({
+          where: { alg, status: 'active' },
+          data: { status: 'retiring', retiresAt: new Date(now.getTime() + PUBLISHED_AFTER_SECONDS * 1000) },
+        });
+        await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
+        await insert(tx, alg, 'next');
+        await audit.in(
+          tx,
+          changeEvent(origin, {
+            action: 'key.rotate',
+            target: { type: 'signing_key', id: successor, name: alg },
+            data: { previous: current.map((key) => key.kid) },
+          }),
+        );
+        await notifyOnCommit(tx, KEYS_CHANGED, alg);
+      });
+      return list();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { CompanionRow } from '../platform/audit/audit.ts';
+
+/** What the library stores under an opaque id is found by the id's SHA-256: the ids are bearer secrets. */
+export function hashOf(id: string): Buffer {
+  return createHash('sha256').update(id).digest();
+}
+
+/**
+ * The id under which a JWT access token's row is found. Only the structured-token step makes such an id, after it has
+ * verified the signature; one that a caller sends is refused there.
+ */
+export const JWT_ALIAS = 'jwt:';
+
+/** One row of the table token, by its column names; times as RFC 3339 text. */
+export interface TokenRow extends CompanionRow {
+  id_hash: string;
+  kind: string;
+  jti: string;
+  format: 'opaque' | 'jwt';
+  user_id: string | null;
+  service_account_id: string | null;
+  client_id: string | null;
+  grant_id: string | null;
+  session_uid: string | null;
+  scopes: string[];
+  audience: string | null;
+  created_at: string;
+  expires_at: string;
+  payload: Record<string, unknown> | null;
+}
+
+const COLUMNS =
+  'id_hash, kind, jti, format, user_id, service_account_id, client_id, grant_id, session_uid, scopes, audience, ' +
+  'created_at, expires_at, payload';
+
+/**
+ * Runs in the statement that commits the audit events. A token whose grant was revoked meanwhile (a code or a refresh
+ * token used twice at once) is born revoked.
+ */
+export const INSERT_TOKENS = `INSERT INTO token (${COLUMNS}, revoked_at)
+  SELECT ${COLUMNS}, CASE WHEN grant_id IS NOT NULL AND EXISTS (
+      SELECT 1 FROM token g WHERE g.grant_id = r.grant_id AND g.kind = 'Grant' AND g.revoked_at IS NOT NULL
+    ) THEN r.created_at END
+  FROM json_populate_recordset(NULL::token, $2::json) r`;
+
+export function rfc3339(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toISOString();
+}

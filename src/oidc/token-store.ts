@@ -1,0 +1,198 @@
+import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import { newId } from '../kernel/ids.ts';
+import type { Audit } from '../platform/audit/audit.ts';
+import type { Database } from '../platform/db/database.ts';
+import { deferWrite } from './request-writes.ts';
+import { hashOf, JWT_ALIAS, rfc3339, type TokenRow } from './token-row.ts';
+
+/** Issued to clients: their rows become durable with the audit event, before the reply. */
+const ISSUED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken']);
+
+const FIND = `SELECT kind, jti, format, user_id, client_id, grant_id, session_uid, scopes, audience, payload,
+    extract(epoch FROM created_at)::bigint AS iat, extract(epoch FROM expires_at)::bigint AS exp,
+    extract(epoch FROM consumed_at)::bigint AS consumed
+  FROM token WHERE id_hash = $1 AND kind = $2 AND revoked_at IS NULL`;
+
+const UPSERT = `INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant_id, session_uid, scopes, audience,
+    created_at, expires_at, payload)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+  ON CONFLICT (id_hash) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,
+    user_id = excluded.user_id, grant_id = excluded.grant_id, session_uid = excluded.session_uid
+  WHERE token.revoked_at IS NULL`;
+
+/** One winner: of any number of parallel uses exactly one changes the row (RFC 6749 sections 4.1.2 and 10.5). */
+const CONSUME = 'UPDATE token SET consumed_at = now() WHERE id_hash = $1 AND consumed_at IS NULL RETURNING grant_id';
+const GRANT_OF = 'SELECT grant_id FROM token WHERE id_hash = $1';
+const DESTROY = 'UPDATE token SET revoked_at = now() WHERE id_hash = $1 AND revoked_at IS NULL';
+const REVOKE_GRANT = 'UPDATE token SET revoked_at = now() WHERE grant_id = $1 AND revoked_at IS NULL';
+
+interface FoundRow {
+  kind: string;
+  jti: string;
+  format: 'opaque' | 'jwt';
+  user_id: string | null;
+  client_id: string | null;
+  grant_id: string | null;
+  session_uid: string | null;
+  scopes: string[];
+  audience: string | null;
+  payload: Record<string, unknown> | null;
+  iat: string;
+  exp: string;
+  consumed: string | null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+export function toTokenRow(
+  kind: string,
+  id: string,
+  payload: AdapterPayload,
+  options: { format: 'opaque' | 'jwt'; jti?: string; serviceAccountId?: string },
+): TokenRow {
+  const {
+    jti: _secret,
+    iat,
+    exp,
+    kind: _kind,
+    accountId,
+    clientId,
+    grantId,
+    sessionUid,
+    scope,
+    aud,
+    ...rest
+  } = payload;
+  const opaque = options.format === 'opaque';
+  return {
+    id_hash: `\\x${hashOf(id).toString('hex')}`,
+    kind,
+    jti: options.jti ?? newId(),
+    format: options.format,
+    user_id: text(accountId),
+    service_account_id: options.serviceAccountId ?? null,
+    client_id: text(clientId),
+    grant_id: text(grantId),
+    session_uid: text(sessionUid),
+    scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
+    audience: text(Array.isArray(aud) ? aud[0] : aud),
+    created_at: rfc3339(Number(iat)),
+    expires_at: rfc3339(Number(exp)),
+    payload: opaque || Object.keys(rest).length > 0 ? rest : null,
+  };
+}
+
+/** The inverse: a payload as the library gave it, with its secret id put back. */
+function toPayload(row: FoundRow, id: string): AdapterPayload {
+  return {
+    ...row.payload,
+    kind: row.kind,
+    jti: row.format === 'jwt' ? row.jti : id,
+    iat: Number(row.iat),
+    exp: Number(row.exp),
+    ...(row.user_id ? { accountId: row.user_id } : {}),
+    ...(row.client_id ? { clientId: row.client_id } : {}),
+    ...(row.grant_id && row.kind !== 'Grant' ? { grantId: row.grant_id } : {}),
+    ...(row.session_uid ? { sessionUid: row.session_uid } : {}),
+    ...(row.scopes.length > 0 ? { scope: row.scopes.join(' ') } : {}),
+    ...(row.audience ? { aud: row.audience } : {}),
+    ...(row.consumed ? { consumed: Number(row.consumed) } : {}),
+  };
+}
+
+/** An interaction's uid is what its cookie holds, and the session's id what that cookie holds: neither is stored. */
+function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
+  const returnTo = payload.returnTo?.replace(id, '{uid}');
+  const session = payload.session ? { ...payload.session, cookie: undefined } : undefined;
+  return { ...payload, ...(returnTo ? { returnTo } : {}), ...(session ? { session } : {}) } as AdapterPayload;
+}
+
+/** Everything that the library stores, but sessions and clients: rows of one table, found by a digest of their id. */
+export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: string) => Adapter {
+  const { db, audit } = deps;
+
+  async function revokeByGrantId(grantId: string): Promise<void> {
+    await db.query('token-revoke-grant', REVOKE_GRANT, [grantId]);
+  }
+
+  return (kind) => ({
+    async upsert(id, payload) {
+      const stored = kind === 'Interaction' ? withoutCookies(payload, id) : payload;
+      const row = toTokenRow(kind, id, stored, { format: 'opaque' });
+      if (kind === 'Grant') row.grant_id = id;
+      if (kind === 'Interaction') row.session_uid = text(payload.session?.uid);
+      if (ISSUED.has(kind)) {
+        if (!deferWrite(Provider.ctx, row)) await audit.commit([], [row]);
+        return;
+      }
+      await db.query('token-upsert', UPSERT, [
+        hashOf(id),
+        row.kind,
+        row.jti,
+        row.user_id,
+        row.client_id,
+        row.grant_id,
+        row.session_uid,
+        row.scopes,
+        row.audience,
+        row.created_at,
+        row.expires_at,
+        row.payload,
+      ]);
+    },
+
+    async find(id) {
+      const [row] = await db.query<FoundRow>('token-find', FIND, [hashOf(id), kind]);
+      if (!row) return undefined;
+      // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
+      if (row.format === 'jwt' && !id.startsWith(JWT_ALIAS)) return undefined;
+      const payload = toPayload(row, id);
+      if (kind === 'Interaction' && payload.returnTo) payload.returnTo = payload.returnTo.replace('{uid}', id);
+      return payload;
+    },
+
+    async consume(id) {
+      const [won] = await db.query<{ grant_id: string | null }>('token-consume', CONSUME, [hashOf(id)]);
+      if (won) return;
+      // Used before, or by somebody else at this very moment: the whole grant dies (RFC 9700 section 4.14.2).
+      const [row] = await db.query<{ grant_id: string | null }>('token-grant-of', GRANT_OF, [hashOf(id)]);
+      if (row?.grant_id) await revokeByGrantId(row.grant_id);
+      throw new errors.InvalidGrant('already used');
+    },
+
+    async destroy(id) {
+      await db.query('token-destroy', DESTROY, [hashOf(id)]);
+      if (kind === 'Grant') await revokeByGrantId(id);
+    },
+
+    async revokeByGrantId(grantId) {
+      // The library asks once per model; the rows of all of them are ended by one statement.
+      if (kind !== 'AccessToken') return;
+      // Revoking one access token (RFC 7009 section 2.1) leaves the refresh token and its other tokens alone.
+      const oidc = Provider.ctx?.oidc;
+      if (oidc?.route === 'revocation' && oidc.entities.AccessToken) return;
+      await revokeByGrantId(grantId);
+    },
+
+    // The device flow and session lookups by uid have stores of their own; nothing else is found this way.
+    async findByUid() {
+      return undefined;
+    },
+    async findByUserCode() {
+      return undefined;
+    },
+  });
+}
+
+/** RFC 7523 section 3 and RFC 9449 section 11.1: a jti counts once, whoever of all processes sees it first. */
+export async function claimJti(db: Database, id: string, issuer: string, expiresAt: Date, now: Date): Promise<boolean> {
+  const rows = await db.query(
+    'token-claim-jti',
+    `INSERT INTO token (id_hash, kind, jti, client_id, scopes, created_at, expires_at)
+     VALUES ($1, 'ReplayDetection', $2, $3, '{}', $4, $5) ON CONFLICT (id_hash) DO NOTHING RETURNING 1`,
+    [hashOf(id), newId(), issuer, now, expiresAt],
+  );
+  return rows.length === 1;
+}

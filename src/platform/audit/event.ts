@@ -1,0 +1,72 @@
+import type { RequestInfo } from '../../kernel/request-info.ts';
+
+export interface Actor {
+  type: 'user' | 'service_account' | 'client' | 'system' | 'anonymous';
+  id?: string;
+  name?: string;
+}
+
+export interface AuditEvent {
+  /** noun.verb: `user.sign_in`, `token.issue`, `service_account.create`. */
+  action: string;
+  outcome: 'success' | 'failure' | 'denied';
+  /** A stable code for a failure or a denial. */
+  reason?: string;
+  actor?: Actor;
+  target?: { type: string; id?: string; name?: string };
+  clientId?: string;
+  request?: RequestInfo;
+  /** Never a credential, a token or a typed password. */
+  data?: Record<string, unknown>;
+}
+
+/** One row of audit_event, by its column names. */
+export interface AuditRow {
+  id: string;
+  time: string;
+  action: string;
+  outcome: string;
+  reason: string | null;
+  actor_type: string;
+  actor_id: string | null;
+  actor_name: string | null;
+  target_type: string | null;
+  target_id: string | null;
+  target_name: string | null;
+  client_id: string | null;
+  address: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  data: Record<string, unknown> | null;
+}
+
+const LONGEST_TEXT = 512;
+
+/** PostgreSQL text can't hold NUL; and nothing from outside may make a row of any size. */
+function text(value: string | undefined): string | null {
+  if (value === undefined) return null;
+  return value.replaceAll('\0', '\uFFFD').slice(0, LONGEST_TEXT);
+}
+
+export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
+  return {
+    id,
+    time: time.toISOString(),
+    action: event.action,
+    outcome: event.outcome,
+    reason: text(event.reason),
+    actor_type: event.actor?.type ?? 'anonymous',
+    actor_id: text(event.actor?.id),
+    actor_name: text(event.actor?.name),
+    target_type: text(event.target?.type),
+    target_id: text(event.target?.id),
+    target_name: text(event.target?.name),
+    client_id: text(event.clientId),
+    address: text(event.request?.address),
+    user_agent: text(event.request?.userAgent),
+    request_id: text(event.request?.id),
+    data: event.data
+      ? (JSON.parse(JSON.stringify(event.data).replaceAll('\\u0000', '\\ufffd')) as Record<string, unknown>)
+      : null,
+  };
+}
