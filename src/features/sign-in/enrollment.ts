@@ -1,5 +1,6 @@
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { Tx } from '../../platform/db/database.ts';
+import type { SignInMail } from './mail.ts';
 import type { Account, Interaction, Needs } from './needs.ts';
 import { actorOf, type Elsewhere, type Finished, type Progress, type Reached, targetOf } from './progress.ts';
 import { stepOf } from './steps.ts';
@@ -20,7 +21,12 @@ export interface EnrollmentStep {
 }
 
 /** For a person without a factor, and after a recovery code: a new factor, then recovery codes to keep. */
-export function createEnrollmentStep(needs: Needs, store: AttemptStore, progress: Progress): EnrollmentStep {
+export function createEnrollmentStep(
+  needs: Needs,
+  store: AttemptStore,
+  progress: Progress,
+  mail: SignInMail,
+): EnrollmentStep {
   const { db, clock, audit, credentials } = needs;
 
   /** Takes the row and looks again: between the page and this transaction another window may have gone on. */
@@ -78,9 +84,12 @@ export function createEnrollmentStep(needs: Needs, store: AttemptStore, progress
         await store.enrolled(tx, progress.uidHash(interaction), [...now.attempt.amr, 'otp'], clock.now());
         if (recovered) await needs.endSessions(tx, account.id, interaction.sessionUid);
         await audit.in(tx, { ...event, outcome: 'success', data: { factor: 'totp', replaced: recovered } });
-        return { kind: 'enrolled', codes: await newCodes(tx, interaction, account, request) } as const;
+        return { kind: 'enrolled', recovered, codes: await newCodes(tx, interaction, account, request) } as const;
       });
-      if (result.kind === 'enrolled') await needs.limits.clear(needs.normalizeEmail(account.email));
+      if (result.kind === 'enrolled') {
+        await needs.limits.clear(needs.normalizeEmail(account.email));
+        if (result.recovered) await mail.factorReplaced(account, request.address);
+      }
       if (result.kind === 'refused') await audit.record({ ...event, outcome: 'failure', reason: 'wrong_code' });
       return result;
     },

@@ -1,6 +1,7 @@
 import type { Route } from '../../platform/web/route.ts';
 import { createEnrollmentStep } from './enrollment.ts';
 import { createFactorStep } from './factor.ts';
+import { createSignInMail } from './mail.ts';
 import type { Interaction, Needs } from './needs.ts';
 import { createSignInPages } from './pages.ts';
 import { createPasswordStep } from './password.ts';
@@ -23,7 +24,7 @@ export function createSignIn<I extends Interaction>(needs: Needs<I>): { routes: 
       progress,
       password: createPasswordStep(needs, store, progress, tries),
       factor: createFactorStep(needs, store, progress, tries),
-      enrollment: createEnrollmentStep(needs, store, progress),
+      enrollment: createEnrollmentStep(needs, store, progress, createSignInMail(needs)),
     }),
   };
 }

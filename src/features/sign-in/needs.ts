@@ -2,6 +2,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { Envelope } from '../../platform/crypto/envelope.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Log } from '../../platform/observe/log.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import type { Views } from '../../platform/web/views.ts';
 import type { Devices } from './devices.ts';
@@ -94,6 +95,10 @@ export interface Needs<I extends Interaction = Interaction> {
   };
   /** After a factor was replaced by way of a recovery code: every other session of that person ends. */
   endSessions(tx: Tx, userId: string, exceptSessionUid: string | undefined): Promise<unknown>;
+  mail: { send(mail: { to: string; subject: string; text: string }): Promise<void> };
+  /** A text in the language of mails. */
+  mailText(key: string, params?: Record<string, string | number>): string;
+  log: Pick<Log, 'error'>;
   /** The person cancelled on the consent page. */
   denyConsent(ctx: Ctx, interaction: I): Promise<void>;
   ticket: TicketCookie;

@@ -48,24 +48,21 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
         const expected = await accounts.byId(interaction.accountId);
         if (expected && normalizeEmail(expected.email) !== login) return { kind: 'other_account', expected };
       }
-      const one: Try = { interaction, factor: 'password', login, account: null, origin };
+      const account = await accounts.findByLogin(login);
+      const one: Try = { interaction, factor: 'password', login, account, origin };
       // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
-      const verified = await tries.verify(one, async () => {
-        const account = await accounts.findByLogin(login);
-        return { account, right: await credentials.verifyPassword(account?.id ?? null, password) };
-      });
+      const verified = await tries.verify(one, () => credentials.verifyPassword(account?.id ?? null, password));
       if (verified.kind === 'throttled') return verified;
-      const { account, right } = verified.result;
-      const reason = refusal(account, right);
+      const reason = refusal(account, verified.result);
       if (account === null || reason !== null) {
-        await tries.failed({ ...one, account }, reason ?? 'unknown_user');
+        await tries.failed(one, reason ?? 'unknown_user');
         return { kind: 'refused' };
       }
       await tries.succeeded(one);
       const enrollEnc = await enrollmentFor(interaction, account);
       await db.tx(async (tx) => {
         await store.begin(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc));
-        await audit.in(tx, tries.success({ ...one, account }));
+        await audit.in(tx, tries.success(one));
       });
       return { kind: 'proven' };
     },
