@@ -55,11 +55,10 @@ function synopsis(command: Command): string {
 }
 
 function optionText(name: string, spec: OptionSpec): string {
-  return spec.type === 'flag' ? `--${name}` : `--${name} ${spec.value ?? 'VALUE'}`;
+  return spec.type === 'flag' ? `--${name}` : `--${name} ${spec.oneOf?.join('|') ?? spec.value ?? 'VALUE'}`;
 }
 
 function optionHelp(spec: OptionSpec): string {
   const notes = [spec.required ? 'required' : '', spec.many ? 'may be repeated' : ''].filter((note) => note !== '');
-  const choices = spec.oneOf ? ` One of ${spec.oneOf.join(', ')}.` : '';
-  return `${spec.help}${choices}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
+  return `${spec.help}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
 }

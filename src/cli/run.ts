@@ -60,8 +60,12 @@ async function loadSettings(env: NodeJS.ProcessEnv): Promise<Config> {
 
 // Loaded late: help and usage errors then answer without opening the whole product.
 async function openFromApp(config: Config): Promise<Services> {
-  const { openServices } = await import('../app.ts');
-  return openServices(config);
+  const [{ openServices }, { createLog }] = await Promise.all([
+    import('../app.ts'),
+    import('../platform/observe/log.ts'),
+  ]);
+  // Standard output belongs to the command's answer.
+  return openServices(config, { log: createLog({ level: 'warn', destination: process.stderr }) });
 }
 
 type Found = { kind: 'help'; text: string } | { kind: 'command'; command: Command; rest: string[] };

@@ -202,9 +202,9 @@ function exportJson(exported: UserExport) {
     tokens: exported.tokens.map((token) => ({
       jti: token.jti,
       kind: token.kind,
-      client_id: token.clientId,
+      client_id: token.client?.id ?? null,
       scopes: token.scopes,
-      audience: token.audience,
+      audience: token.audience ?? null,
       created_at: token.createdAt.toISOString(),
       expires_at: token.expiresAt.toISOString(),
     })),

@@ -25,9 +25,9 @@ export interface FactorsView {
 export interface UserTokenView {
   jti: string;
   kind: string;
-  clientId: string | null;
+  client?: { id: string; name: string } | undefined;
   scopes: string[];
-  audience: string | null;
+  audience?: string | undefined;
   createdAt: Date;
   expiresAt: Date;
 }
@@ -87,7 +87,7 @@ export interface UserAdminNeeds {
     assertNotLastAdmin(tx: Tx, userId: string): Promise<void>;
   };
   tokens: { activeOfUser(userId: string, limit: number): Promise<UserTokenView[]> };
-  consents: { listForUser(userId: string): Promise<UserConsentView[]> };
+  consents: { list(userId: string): Promise<UserConsentView[]> };
   events: { about(id: string, limit: number): Promise<UserEventView[]> };
   mail: {
     /** False: mails only land in the data folder, so a link must be handed over by the admin. */

@@ -187,7 +187,7 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
         accounts.rolesOf(id),
         credentials.factorsOf(id),
         sessions.listForUser(id),
-        needs.consents.listForUser(id),
+        needs.consents.list(id),
         needs.tokens.activeOfUser(id, EXPORTED),
         needs.events.about(id, EXPORTED),
       ]);

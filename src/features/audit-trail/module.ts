@@ -14,7 +14,10 @@ export interface Events {
   byId(id: string): Promise<EventView | null>;
   /** The newest events that this id did or that were done to it. */
   about(id: string, limit: number): Promise<EventView[]>;
-  count(filter: EventFilter): Promise<number>;
+  /** The newest of one action. */
+  recent(action: string, limit: number): Promise<EventView[]>;
+  /** The newest refusals and failures of signing in, of the second factor, of access and of tokens, and how many. */
+  problems(since: Date, limit: number): Promise<{ events: EventView[]; count: number }>;
   /** Oldest first, as views; for those who write another format. */
   read(filter: EventFilter): AsyncIterable<EventView>;
   /** Resolves once the export itself is in the audit trail; then one string a record. */
@@ -33,7 +36,8 @@ export function createEvents({ db, clock, audit }: AuditTrailNeeds): Events {
     page: store.page,
     byId: store.byId,
     about: store.about,
-    count: store.count,
+    recent: store.recent,
+    problems: store.problems,
     read: (filter) => store.read(filter, clock.now()),
     async export(filter, format, by) {
       // An export takes personal data out of the house: who did it stands in the trail, before the first byte leaves.

@@ -45,12 +45,16 @@ export interface EventStore {
   byId(id: string): Promise<EventView | null>;
   /** The newest events that the id did or that were done to it. */
   about(id: string, limit: number): Promise<EventView[]>;
-  count(filter: EventFilter): Promise<number>;
+  /** The newest of one action. */
+  recent(action: string, limit: number): Promise<EventView[]>;
+  /** The newest refusals and failures of signing in, of the second factor, of access and of tokens, and how many. */
+  problems(since: Date, limit: number): Promise<{ events: EventView[]; count: number }>;
   /** Oldest first, read in batches; events that come later than the call are left out. */
   read(filter: EventFilter, now: Date): AsyncIterable<EventView>;
 }
 
 const BATCH = 500;
+const PROBLEM_ACTIONS = ['user.sign_in', 'user.factor_used', 'user.password_change', 'access.denied', 'token.refuse'];
 const newestFirst = [{ time: 'desc' }, { id: 'desc' }] satisfies Prisma.AuditEventOrderByWithRelationInput[];
 const oldestFirst = [{ time: 'asc' }, { id: 'asc' }] satisfies Prisma.AuditEventOrderByWithRelationInput[];
 const fields = { seq: true } satisfies Prisma.AuditEventOmit;
@@ -83,7 +87,18 @@ export function createEventStore({ prisma }: Pick<Database, 'prisma'>): EventSto
       return [...done, ...suffered].sort((a, b) => b.time.getTime() - a.time.getTime()).slice(0, limit);
     },
 
-    count: (filter) => prisma.auditEvent.count({ where: toWhere(filter) }),
+    recent: (action, limit) =>
+      prisma.auditEvent.findMany({ where: { action }, orderBy: newestFirst, take: limit, omit: fields }),
+
+    async problems(since, limit) {
+      // Named actions, so that the index by action and time serves: most events of a day are issued tokens.
+      const where = { action: { in: [...PROBLEM_ACTIONS] }, outcome: { not: 'success' }, time: { gt: since } };
+      const [events, count] = await Promise.all([
+        prisma.auditEvent.findMany({ where, orderBy: newestFirst, take: limit, omit: fields }),
+        prisma.auditEvent.count({ where }),
+      ]);
+      return { events, count };
+    },
 
     async *read(filter, now) {
       const until = filter.to && filter.to < now ? filter.to : now;

@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { notFound } from '../../kernel/errors.ts';
+import { originOf } from '../../platform/web/origin.ts';
+import { type Guard, type Route, route } from '../../platform/web/route.ts';
+import type { Views } from '../../platform/web/views.ts';
+import type { Events } from './module.ts';
+import { eventQuery, exportForm, toFilter } from './schema.ts';
+
+export interface AuditPagesNeeds {
+  views: Views;
+  events: Events;
+  /** Lets only admins pass and sets ctx.state.person. */
+  admin: Guard;
+}
+
+const HOME = '/admin/audit';
+const FILTERS = ['action', 'outcome', 'actor', 'target', 'client', 'request', 'from', 'to'] as const;
+
+/** What the filter offers; any other action can be typed. */
+const ACTIONS = [
+  'user.sign_in',
+  'user.factor_used',
+  'user.create',
+  'user.invite',
+  'user.disable',
+  'user.enable',
+  'user.delete',
+  'user.end_sessions',
+  'user.reset_factors',
+  'user.password_change',
+  'factor.enroll',
+  'recovery_codes.create',
+  'session.end',
+  'session.sign_out',
+  'consent.grant',
+  'consent.deny',
+  'consent.withdraw',
+  'token.issue',
+  'token.refuse',
+  'token.revoke',
+  'token.introspect',
+  'service_account.create',
+  'service_account.rotate_secret',
+  'service_account.disable',
+  'client.create',
+  'client.update',
+  'api.create',
+  'role.create',
+  'role.assign',
+  'role.unassign',
+  'setup.complete',
+  'access.denied',
+  'key.rotate',
+  'audit.export',
+] as const;
+
+/** /admin/audit: the list with its filters, one event, and the export. */
+export function auditRoutes({ views, events, admin }: AuditPagesNeeds): Route[] {
+  const guards = [admin];
+  return [
+    route({ method: 'GET', path: HOME, guards, query: eventQuery }, async (ctx, { query }) => {
+      const page = await events.page(toFilter(query), query.after);
+      const given = FILTERS.flatMap((name) => (query[name] === undefined ? [] : [[name, query[name]] as const]));
+      const link = (extra: [string, string][]) =>
+        `${HOME}?${new URLSearchParams([...given.map(([n, v]): [string, string] => [n, v]), ...extra])}`;
+      const model = {
+        title: ctx.state.t('nav.audit'),
+        events: page.items,
+        query,
+        given,
+        actions: ACTIONS,
+        first: query.after === undefined ? undefined : link([]),
+        next: page.next === undefined ? undefined : link([['after', page.next]]),
+      };
+      views.render(ctx, 'audit-trail/list', model, { layout: 'console' });
+    }),
+
+    // A form, not a link: it leaves an event of its own behind, and a GET changes nothing.
+    route({ method: 'POST', path: `${HOME}/export`, guards, body: exportForm }, async (ctx, { body }) => {
+      const records = await events.export(toFilter(body), body.format, originOf(ctx));
+      ctx.attachment(`audit.${body.format}`);
+      ctx.type = body.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/jsonl; charset=utf-8';
+      ctx.set('Cache-Control', 'no-store');
+      ctx.body = Readable.from(records);
+    }),
+
+    route(
+      { method: 'GET', path: `${HOME}/:id`, guards, params: z.strictObject({ id: z.uuid() }) },
+      async (ctx, { params }) => {
+        const event = await events.byId(params.id);
+        if (!event) throw notFound();
+        const model = { title: ctx.state.t.find(`audit_trail.action.${event.action}`) ?? event.action, event };
+        views.render(ctx, 'audit-trail/show', model, { layout: 'console' });
+      },
+    ),
+  ];
+}
