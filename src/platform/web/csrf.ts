@@ -57,7 +57,8 @@ function refuseCrossSite(ctx: Ctx, secure: boolean): void {
   const site = ctx.get('sec-fetch-site');
   if (site !== '' && site !== 'same-origin' && site !== 'none') throw refused(`sec-fetch-site: ${site}`);
   const origin = ctx.get('origin');
-  if (origin === '' || origin === ctx.origin) return;
+  // Not ctx.origin: since Koa 3.3 that is the request's Origin header itself.
+  if (origin === '' || origin === `${ctx.protocol}://${ctx.host}`) return;
   // Under Referrer-Policy no-referrer a page's own posts carry "null" (Fetch, "append a request Origin header"). The
   // browser then tells the truth in Sec-Fetch-Site, which it leaves out on plain http only.
   if (origin === 'null' && (site === 'same-origin' || (site === '' && !secure))) return;
