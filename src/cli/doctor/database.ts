@@ -6,7 +6,7 @@ import { createEnvelope } from '../../platform/crypto/envelope.ts';
 import { hasSealedData, loadMasterKey, openCanary } from '../../platform/crypto/master-key.ts';
 import { type Database, openDatabase } from '../../platform/db/database.ts';
 import { startEmbedded } from '../../platform/db/embedded.ts';
-import { pendingMigrations } from '../../platform/db/migrate.ts';
+import { listMigrations } from '../../platform/db/migrate.ts';
 import type { Log } from '../../platform/observe/log.ts';
 import { type Finding, fail, ok, reason, warn } from './finding.ts';
 
@@ -39,7 +39,7 @@ async function examine(url: string, setting: string, config: Config, log: Log): 
   try {
     const findings: Finding[] = [await checkServer(db, config, setting)];
     findings.push(await checkClock(db));
-    const migrations = await checkMigrations(url, log);
+    const migrations = await checkMigrations(db);
     findings.push(migrations);
     if (migrations.status === 'fail') return findings;
     findings.push(await checkMasterKey(db, config, log));
@@ -85,17 +85,26 @@ async function checkClock(db: Database): Promise<Finding> {
   return skew > SKEW.warn ? warn('clock', `${message}: set both by NTP`) : ok('clock', message);
 }
 
-async function checkMigrations(url: string, log: Log): Promise<Finding> {
-  try {
-    const pending = await pendingMigrations({ url, log });
-    if (pending.length === 0) return ok('migrations', 'all applied');
-    return warn(
-      'migrations',
-      `not applied yet: ${pending.join(', ')}; the next start applies them, or postern migrate`,
-    );
-  } catch (error) {
-    return fail('migrations', reason(error));
-  }
+async function checkMigrations(db: Database): Promise<Finding> {
+  const known = listMigrations().map((migration) => migration.name);
+  const [table] = await db.query<{ present: boolean }>(
+    'doctor-history',
+    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS present`,
+    [],
+  );
+  if (!table?.present) return warn('migrations', `none of ${known.length} applied; the next start applies them`);
+  const rows = await db.query<{ name: string; done: boolean }>(
+    'doctor-migrations',
+    `SELECT migration_name AS name, finished_at IS NOT NULL AS done FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
+    [],
+  );
+  const broken = rows.find((row) => !row.done);
+  if (broken) return fail('migrations', `${broken.name} began and did not finish: see _prisma_migrations.logs`);
+  const foreign = rows.find((row) => !known.includes(row.name));
+  if (foreign) return warn('migrations', `${foreign.name} is unknown here: a newer Postern uses this database`);
+  const pending = known.filter((name) => !rows.some((row) => row.name === name));
+  if (pending.length > 0) return warn('migrations', `not applied yet: ${pending.join(', ')}; run postern migrate`);
+  return ok('migrations', `all ${known.length} applied`);
 }
 
 async function checkMasterKey(db: Database, config: Config, log: Log): Promise<Finding> {
