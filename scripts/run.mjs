@@ -17,7 +17,7 @@ const binary = (name, file) => path.join(root, 'node_modules', name, file);
 
 /**
  * What each verb runs. `client`: it needs the generated Prisma client.
- * @type {Record<string, { args: (rest: string[]) => string[], client: boolean }>}
+ * @type {Record<string, { args: (rest: string[]) => string[], client: boolean, env?: (node: string) => object }>}
  */
 const verbs = {
   start: { args: (rest) => [path.join(root, 'src/main.ts'), 'serve', ...rest], client: true },
@@ -36,6 +36,17 @@ const verbs = {
   check: { args: (rest) => [path.join(root, 'scripts/check.mjs'), ...rest], client: true },
   bench: { args: (rest) => [path.join(root, 'scripts/bench.ts'), ...rest], client: true },
   migrations: { args: (rest) => [path.join(root, 'scripts/migrations.ts'), ...rest], client: true },
+  // The Prisma CLI on the WebAssembly engine, without a network: migrate status, deploy, resolve, diff.
+  prisma: {
+    args: (rest) => [binary('prisma', 'build/index.js'), ...rest],
+    client: false,
+    env: (node) => ({
+      PRISMA_SCHEMA_ENGINE_BINARY: path.join(root, 'scripts/prisma/schema-engine'),
+      PRISMA_ENGINE_NODE: node,
+      CHECKPOINT_DISABLE: '1',
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+    }),
+  },
   build: { args: (rest) => [path.join(root, 'scripts/build.mjs'), ...rest], client: true },
   format: {
     args: (rest) => [binary('@biomejs/biome', 'bin/biome'), 'check', '--write', ...(rest.length > 0 ? rest : [root])],
@@ -57,10 +68,13 @@ function findNode() {
   );
 }
 
-/** @param {string} node @param {string[]} args */
-function run(node, args) {
+/** @param {string} node @param {string[]} args @param {object} env */
+function run(node, args, env) {
   // The channel tells the child when this process is gone, also after kill -9.
-  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  const child = spawn(node, args, {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
+  });
   /** @type {NodeJS.Signals[]} */
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'];
   for (const signal of signals) process.on(signal, () => child.kill(signal));
@@ -90,7 +104,7 @@ if (command === undefined) {
 try {
   const node = findNode();
   if (command.client) await ensureClient({ root, node });
-  run(node, command.args(rest));
+  run(node, command.args(rest), command.env?.(node) ?? {});
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
