@@ -2,6 +2,7 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef, type PermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
+import { keyset } from '../../platform/db/keyset.ts';
 
 export interface ApiListItem {
   id: string;
@@ -55,9 +56,10 @@ export async function listApis(
   db: Tx,
   filter: { search?: string | undefined; after?: TimeCursor | undefined },
 ): Promise<Page<ApiListItem>> {
+  const { where, orderBy } = keyset('id', filter.after);
   const rows = await db.api.findMany({
-    where: { AND: [searchApis(filter.search), olderThan(filter.after)] },
-    orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+    where: { AND: [searchApis(filter.search), where] },
+    orderBy,
     take: PAGE_SIZE + 1,
     select: {
       id: true,
@@ -73,6 +75,7 @@ export async function listApis(
     PAGE_SIZE,
     ({ _count, ...api }) => ({ ...api, permissionCount: _count.permissions }),
     (api) => ({ at: api.createdAt, id: api.id }),
+    filter.after,
   );
 }
 
@@ -85,11 +88,6 @@ function searchApis(search: string | undefined): Prisma.ApiWhereInput {
 /** Text that LIKE takes literally. */
 function likeText(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
-}
-
-function olderThan(after: TimeCursor | undefined) {
-  if (!after) return {};
-  return { createdAt: { lte: after.at }, OR: [{ createdAt: { lt: after.at } }, { id: { gt: after.id } }] };
 }
 
 export async function findApi(db: Tx, id: string): Promise<ApiView | null> {

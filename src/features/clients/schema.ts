@@ -14,7 +14,7 @@ const uris = z.array(z.string().trim().max(2_000, 'too_long')).max(50, 'too_many
 
 const shape = {
   name: z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text'),
-  redirectUris: uris.min(1, 'required'),
+  redirectUris: uris,
   postLogoutRedirectUris: uris.default([]),
   scopes: z.array(z.enum(OIDC_SCOPES, 'clients.scope_unknown')).default(['openid', 'profile', 'email']),
   /** As `<audience>#<permission>`. */
@@ -25,15 +25,20 @@ const shape = {
 
 const applicationType = z.enum(APPLICATION_TYPES, 'clients.type_unknown');
 
-/** `redirect_uri` fields name the line that is wrong and repeat it, because people paste long lists. */
-function checkUris(
-  type: ApplicationType,
-  application: { redirectUris: string[]; postLogoutRedirectUris: string[] },
-  context: z.RefinementCtx,
-): void {
+interface UriLists {
+  redirectUris: string[];
+  postLogoutRedirectUris: string[];
+}
+
+/** Errors name the line that is wrong and repeat it, because people paste long lists; blank lines count as lines. */
+function checkUris(type: ApplicationType, application: UriLists, context: z.RefinementCtx): void {
+  if (application.redirectUris.every((uri) => uri === '')) {
+    context.addIssue({ code: 'custom', message: 'required', path: ['redirectUris'] });
+  }
   for (const field of ['redirectUris', 'postLogoutRedirectUris'] as const) {
     const list = application[field];
     list.forEach((uri, index) => {
+      if (uri === '') return;
       const message =
         redirectUriProblem(type, uri) ?? (list.indexOf(uri) < index ? 'clients.redirect_uri_twice' : undefined);
       if (message === undefined) return;
@@ -42,13 +47,27 @@ function checkUris(
   }
 }
 
+function withoutBlankLines<T extends UriLists>(application: T): T {
+  const filled = (list: string[]) => list.filter((uri) => uri !== '');
+  const { redirectUris, postLogoutRedirectUris } = application;
+  return {
+    ...application,
+    redirectUris: filled(redirectUris),
+    postLogoutRedirectUris: filled(postLogoutRedirectUris),
+  };
+}
+
 export const createApplicationInput = z
   .strictObject({ ...shape, type: applicationType })
-  .superRefine((application, context) => checkUris(application.type, application, context));
+  .superRefine((application, context) => checkUris(application.type, application, context))
+  .transform(withoutBlankLines);
 
 /** The type is for ever: it decides how the application proves itself. */
 export function updateApplicationInput(type: ApplicationType) {
-  return z.strictObject(shape).superRefine((application, context) => checkUris(type, application, context));
+  return z
+    .strictObject(shape)
+    .superRefine((application, context) => checkUris(type, application, context))
+    .transform(withoutBlankLines);
 }
 
 export const overlapInput = z.strictObject({

@@ -2,6 +2,7 @@ import type { Prisma } from '../../generated/prisma/client.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
+import { keyset } from '../../platform/db/keyset.ts';
 import type { ApplicationType } from './redirect-uri.ts';
 import { APPLICATION_TYPES } from './schema.ts';
 
@@ -67,9 +68,10 @@ export async function listApplications(
   db: Tx,
   filter: { search?: string | undefined; after?: TimeCursor | undefined },
 ): Promise<Page<ApplicationListItem>> {
+  const { where, orderBy } = keyset('clientId', filter.after);
   const rows = await db.client.findMany({
-    where: { AND: [isApplication, searchClients(filter.search), olderThan(filter.after)] },
-    orderBy: [{ createdAt: 'desc' }, { clientId: 'asc' }],
+    where: { AND: [isApplication, searchClients(filter.search), where] },
+    orderBy,
     take: PAGE_SIZE + 1,
     select: listColumns,
   });
@@ -78,6 +80,7 @@ export async function listApplications(
     PAGE_SIZE,
     (row) => ({ ...row, type: row.type as ApplicationType }),
     (row) => ({ at: row.createdAt, id: row.clientId }),
+    filter.after,
   );
 }
 
@@ -85,11 +88,6 @@ function searchClients(search: string | undefined): Prisma.ClientWhereInput {
   if (!search) return {};
   const text = search.replace(/[\\%_]/g, '\\$&');
   return { OR: [{ name: { contains: text, mode: 'insensitive' } }, { clientId: { startsWith: text } }] };
-}
-
-function olderThan(after: TimeCursor | undefined): Prisma.ClientWhereInput {
-  if (!after) return {};
-  return { createdAt: { lte: after.at }, OR: [{ createdAt: { lt: after.at } }, { clientId: { gt: after.id } }] };
 }
 
 export async function findApplication(db: Tx, clientId: string, now: Date): Promise<ApplicationView | null> {

@@ -2,6 +2,7 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
+import { keyset } from '../../platform/db/keyset.ts';
 
 export interface ServiceAccountListItem {
   id: string;
@@ -44,9 +45,10 @@ export async function listServiceAccounts(
   db: Tx,
   filter: { search?: string | undefined; after?: TimeCursor | undefined },
 ): Promise<Page<ServiceAccountListItem>> {
+  const { where, orderBy } = keyset('id', filter.after);
   const rows = await db.serviceAccount.findMany({
-    where: { AND: [matching(filter.search), olderThan(filter.after)] },
-    orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+    where: { AND: [matching(filter.search), where] },
+    orderBy,
     take: PAGE_SIZE + 1,
     select: { ...listColumns, _count: { select: { permissions: true } } },
   });
@@ -55,6 +57,7 @@ export async function listServiceAccounts(
     PAGE_SIZE,
     ({ _count, ...account }) => ({ ...account, permissionCount: _count.permissions }),
     (account) => ({ at: account.createdAt, id: account.id }),
+    filter.after,
   );
 }
 
@@ -63,11 +66,6 @@ function matching(search: string | undefined): Prisma.ServiceAccountWhereInput {
   const text = search.replace(/[\\%_]/g, '\\$&');
   const contains = { contains: text, mode: 'insensitive' as const };
   return { OR: [{ name: contains }, { description: contains }, { clientId: { startsWith: text } }] };
-}
-
-function olderThan(after: TimeCursor | undefined): Prisma.ServiceAccountWhereInput {
-  if (!after) return {};
-  return { createdAt: { lte: after.at }, OR: [{ createdAt: { lt: after.at } }, { id: { gt: after.id } }] };
 }
 
 export async function findServiceAccount(

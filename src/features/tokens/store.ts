@@ -83,7 +83,7 @@ function inState(state: TokenState | undefined, now: Date): Prisma.Sql {
 }
 
 function conditions(criteria: TokenCriteria, now: Date): Prisma.Sql {
-  const { clientId, userIds, serviceAccountIds, audience, after } = criteria;
+  const { clientId, userIds, serviceAccountIds, audience } = criteria;
   return Prisma.join(
     [
       inState(criteria.state, now),
@@ -93,30 +93,39 @@ function conditions(criteria: TokenCriteria, now: Date): Prisma.Sql {
         ? Prisma.empty
         : Prisma.sql`AND t.service_account_id = ANY(${serviceAccountIds}::uuid[])`,
       audience === undefined ? Prisma.empty : Prisma.sql`AND t.audience = ${audience}`,
-      after === undefined
-        ? Prisma.empty
-        : Prisma.sql`AND t.created_at <= ${after.at}
-            AND (t.created_at < ${after.at} OR t.id_hash > decode(${after.id}, 'hex'))`,
+      beyond(criteria.after),
     ],
     ' ',
   );
 }
 
+function beyond(cursor: TimeCursor | undefined): Prisma.Sql {
+  if (!cursor) return Prisma.empty;
+  const { at, id } = cursor;
+  return cursor.towards === 'newer'
+    ? Prisma.sql`AND t.created_at >= ${at} AND (t.created_at > ${at} OR t.id_hash < decode(${id}, 'hex'))`
+    : Prisma.sql`AND t.created_at <= ${at} AND (t.created_at < ${at} OR t.id_hash > decode(${id}, 'hex'))`;
+}
+
 /** Newest first. Each kind is read along its own index (kind, created_at, id_hash), so no page sorts the table. */
 export async function listTokens(db: Tx, criteria: TokenCriteria, now: Date): Promise<Page<TokenView>> {
   const kinds = criteria.kind ? [criteria.kind] : [...TOKEN_KINDS];
+  const order =
+    criteria.after?.towards === 'newer'
+      ? Prisma.sql`ORDER BY t.created_at, t.id_hash DESC`
+      : Prisma.sql`ORDER BY t.created_at DESC, t.id_hash`;
   const rows = await db.$queryRaw<Row[]>`
     SELECT ${columns(now)}
     FROM (
       SELECT t.* FROM unnest(${kinds}::text[]) AS k (kind)
       CROSS JOIN LATERAL (
         SELECT t.* FROM token t WHERE t.kind = k.kind ${conditions(criteria, now)}
-        ORDER BY t.created_at DESC, t.id_hash LIMIT ${PAGE_SIZE + 1}
+        ${order} LIMIT ${PAGE_SIZE + 1}
       ) t
-      ORDER BY t.created_at DESC, t.id_hash LIMIT ${PAGE_SIZE + 1}
+      ${order} LIMIT ${PAGE_SIZE + 1}
     ) t ${WITH_OWNERS}
-    ORDER BY t.created_at DESC, t.id_hash`;
-  return toPage(rows, PAGE_SIZE, toView, (row) => ({ at: row.created_at, id: row.id_hash }));
+    ${order}`;
+  return toPage(rows, PAGE_SIZE, toView, (row) => ({ at: row.created_at, id: row.id_hash }), criteria.after);
 }
 
 export async function findToken(db: Tx, jti: string, now: Date): Promise<TokenView | null> {

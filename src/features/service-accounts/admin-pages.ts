@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { parsePermissionRef } from '../../kernel/permission-ref.ts';
+import type { Ctx } from '../../platform/web/context.ts';
+import { flash } from '../../platform/web/flash.ts';
+import { originOf } from '../../platform/web/origin.ts';
+import { seeOther } from '../../platform/web/redirect.ts';
+import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
+import type { Views } from '../../platform/web/views.ts';
+import { serviceAccountNotFound } from './errors.ts';
+import { SECRET_OVERLAPS } from './schema.ts';
+import type { ServiceAccounts } from './service.ts';
+
+export interface ServiceAccountPagesNeeds {
+  serviceAccounts: ServiceAccounts;
+  views: Views;
+  /** Lets in admins only. */
+  admin: Guard;
+  /** Without a trailing slash; the command that tries a new secret out names it. */
+  issuer: string;
+  /** Every API permission that can be given. */
+  allPermissions(): Promise<
+    { audience: string; apiName: string; permissions: { ref: string; name: string; description: string }[] }[]
+  >;
+  rolesOf(holder: { serviceAccountId: string }): Promise<string[]>;
+}
+
+const byId = z.strictObject({ id: z.uuid() });
+const bySecret = z.strictObject({ id: z.uuid(), secretId: z.uuid() });
+const listQuery = z.object({ q: z.string().max(200).default(''), after: z.string().max(400).optional() });
+const permissions = z.array(z.string()).default([]);
+const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions });
+const editForm = z.strictObject({ name: z.string(), description: z.string() });
+const permissionsForm = z.strictObject({ permissions });
+const rotateForm = z.strictObject({ overlap: z.coerce.number() });
+
+const BASE = '/admin/service-accounts';
+
+/** Pages under /admin/service-accounts. */
+export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route[] {
+  const { serviceAccounts, views, admin, issuer, allPermissions, rolesOf } = needs;
+  const guards = [admin];
+
+  function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
+    views.render(ctx, `service-accounts/${view}`, { base: BASE, ...model }, { layout: 'console' });
+  }
+
+  async function existing(id: string) {
+    const account = await serviceAccounts.byId(id);
+    if (!account) throw serviceAccountNotFound();
+    return account;
+  }
+
+  async function newPage(ctx: Ctx, form: Invalid = { values: {}, errors: {} }): Promise<void> {
+    show(ctx, 'new', { title: ctx.state.t('service_accounts.new_title'), apis: await allPermissions(), ...form });
+  }
+
+  async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
+    const account = await existing(id);
+    const { name, description } = account;
+    const title = ctx.state.t('service_accounts.edit_title');
+    show(ctx, 'edit', { title, account, values: { name, description }, errors: {}, ...form });
+  }
+
+  async function permissionsPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
+    const account = await existing(id);
+    const title = ctx.state.t('service_accounts.permissions_title', { name: account.name });
+    const values = { permissions: account.permissions };
+    show(ctx, 'permissions', { title, account, apis: await allPermissions(), values, errors: {}, ...form });
+  }
+
+  async function showPage(ctx: Ctx, id: string): Promise<void> {
+    const account = await existing(id);
+    const roles = await rolesOf({ serviceAccountId: id });
+    const held = account.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
+    show(ctx, 'show', { title: account.name, account, roles, permissions: held, overlaps: SECRET_OVERLAPS });
+  }
+
+  /** Answers the POST itself: a secret stands in no address and in no second request. */
+  async function secretPage(ctx: Ctx, id: string, secret: string, made: boolean): Promise<void> {
+    const account = await existing(id);
+    const title = ctx.state.t(made ? 'service_accounts.made_title' : 'service_accounts.rotated_title');
+    const request = tokenRequest({ issuer, clientId: account.clientId, secret, permissions: account.permissions });
+    show(ctx, 'secret', { title, account, secret, made, request });
+  }
+
+  const change = (path: string, key: string, work: (id: string, ctx: Ctx) => Promise<unknown>) =>
+    route({ method: 'POST', path: `${BASE}/:id/${path}`, guards, params: byId }, async (ctx, { params }) => {
+      await work(params.id, ctx);
+      flash(ctx, 'success', key);
+      seeOther(ctx, path === 'delete' ? BASE : `${BASE}/${params.id}`);
+    });
+
+  return [
+    route({ method: 'GET', path: BASE, guards, query: listQuery }, async (ctx, { query }) => {
+      const { items, next, previous } = await serviceAccounts.list({ search: query.q, after: query.after });
+      const at = (after: string | undefined) => after && `${BASE}?${new URLSearchParams({ q: query.q, after })}`;
+      const title = ctx.state.t('service_accounts.title');
+      show(ctx, 'list', { title, items, q: query.q.trim(), next: at(next), previous: at(previous) });
+    }),
+
+    route({ method: 'GET', path: `${BASE}/new`, guards }, (ctx) => newPage(ctx)),
+
+    route({ method: 'POST', path: `${BASE}/new`, guards, body: newForm, invalid: newPage }, async (ctx, { body }) => {
+      const { id, secret } = await serviceAccounts.create(body, originOf(ctx));
+      await secretPage(ctx, id, secret, true);
+    }),
+
+    route({ method: 'GET', path: `${BASE}/:id`, guards, params: byId }, (ctx, { params }) => showPage(ctx, params.id)),
+
+    route({ method: 'GET', path: `${BASE}/:id/edit`, guards, params: byId }, (ctx, { params }) =>
+      editPage(ctx, params.id),
+    ),
+
+    route(
+      {
+        method: 'POST',
+        path: `${BASE}/:id/edit`,
+        guards,
+        params: byId,
+        body: editForm,
+        invalid: (ctx, form, { params }) => editPage(ctx, params.id, form),
+      },
+      async (ctx, { params, body }) => {
+        await serviceAccounts.update(params.id, body, originOf(ctx));
+        flash(ctx, 'success', 'service_accounts.saved');
+        seeOther(ctx, `${BASE}/${params.id}`);
+      },
+    ),
+
+    route({ method: 'GET', path: `${BASE}/:id/permissions`, guards, params: byId }, (ctx, { params }) =>
+      permissionsPage(ctx, params.id),
+    ),
+
+    route(
+      {
+        method: 'POST',
+        path: `${BASE}/:id/permissions`,
+        guards,
+        params: byId,
+        body: permissionsForm,
+        invalid: (ctx, form, { params }) => permissionsPage(ctx, params.id, form),
+      },
+      async (ctx, { params, body }) => {
+        await serviceAccounts.setPermissions(params.id, body.permissions, originOf(ctx));
+        flash(ctx, 'success', 'service_accounts.permissions_saved');
+        seeOther(ctx, `${BASE}/${params.id}`);
+      },
+    ),
+
+    route(
+      { method: 'POST', path: `${BASE}/:id/secrets`, guards, params: byId, body: rotateForm },
+      async (ctx, { params, body }) => {
+        const { secret } = await serviceAccounts.rotateSecret(params.id, body.overlap, originOf(ctx));
+        await secretPage(ctx, params.id, secret, false);
+      },
+    ),
+
+    route(
+      { method: 'POST', path: `${BASE}/:id/secrets/:secretId/revoke`, guards, params: bySecret },
+      async (ctx, { params }) => {
+        await serviceAccounts.revokeSecret(params.id, params.secretId, originOf(ctx));
+        flash(ctx, 'success', 'service_accounts.secret_revoked');
+        seeOther(ctx, `${BASE}/${params.id}`);
+      },
+    ),
+
+    change('disable', 'service_accounts.was_disabled', (id, ctx) => serviceAccounts.disable(id, originOf(ctx))),
+    change('enable', 'service_accounts.was_enabled', (id, ctx) => serviceAccounts.enable(id, originOf(ctx))),
+    change('delete', 'service_accounts.was_deleted', (id, ctx) => serviceAccounts.remove(id, originOf(ctx))),
+  ];
+}
+
+/** A curl command for a token with all that the account may do on its first API; undefined where it may do nothing. */
+function tokenRequest(of: {
+  issuer: string;
+  clientId: string;
+  secret: string;
+  permissions: string[];
+}): string | undefined {
+  const refs = of.permissions.flatMap((text) => parsePermissionRef(text) ?? []);
+  const audience = refs[0]?.audience;
+  if (audience === undefined) return undefined;
+  const scope = refs.filter((ref) => ref.audience === audience).map((ref) => ref.name);
+  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  return [
+    `curl -u ${quoted(`${of.clientId}:${of.secret}`)}`,
+    '-d grant_type=client_credentials',
+    `--data-urlencode ${quoted(`resource=${audience}`)}`,
+    `--data-urlencode ${quoted(`scope=${scope.join(' ')}`)}`,
+    `${of.issuer}/oauth2/token`,
+  ].join(' ');
+}
