@@ -21,7 +21,10 @@ const binary = (name, file) => path.join(root, 'node_modules', name, file);
  */
 const verbs = {
   start: { args: (rest) => [path.join(root, 'src/main.ts'), 'serve', ...rest], client: true },
-  postern: { args: (rest) => [path.join(root, 'src/main.ts'), ...rest], client: true },
+  postern: {
+    args: (rest) => [path.join(root, 'src/main.ts'), ...(rest.length > 0 ? rest : ['--help'])],
+    client: true,
+  },
   test: {
     args: (rest) => [
       '--experimental-vm-modules',
