@@ -87,7 +87,7 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
         query,
         filtered: Boolean(query.q || query.status),
         statuses: STATUSES,
-        first: query.after === undefined ? undefined : `${HOME}?${asQuery({ q: query.q, status: query.status })}`,
+        previous: page.previous === undefined ? undefined : link(page.previous),
         next: page.next === undefined ? undefined : link(page.next),
       };
       views.render(ctx, 'accounts/list', model, { layout: 'console' });

@@ -1,7 +1,7 @@
 import { check, invalidInput } from '../../kernel/check.ts';
 import { AppError, notFound } from '../../kernel/errors.ts';
 import { isId } from '../../kernel/ids.ts';
-import { decodeTimeCursor, encodeTimeCursor, PAGE_SIZE, type Page } from '../../kernel/paging.ts';
+import type { Page } from '../../kernel/paging.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { createUserMail } from './admin-mail.ts';
@@ -14,7 +14,7 @@ import type {
   UserTokenView,
 } from './admin-needs.ts';
 import { type NewUserInput, newUserInput } from './admin-schema.ts';
-import { createUserAdminStore } from './admin-store.ts';
+import { createUserAdminStore, type UserFilter } from './admin-store.ts';
 import type { UserView } from './service.ts';
 import type { UserStatus } from './store.ts';
 
@@ -64,11 +64,7 @@ export interface UserExport {
 export interface UserAdmin {
   /** Id of the account with this id or e-mail address. */
   find(idOrEmail: string): Promise<string>;
-  list(filter: {
-    search?: string | undefined;
-    status?: UserStatus | undefined;
-    after?: string | undefined;
-  }): Promise<Page<UserListItem>>;
+  list(filter: UserFilter): Promise<Page<UserListItem>>;
   show(id: string): Promise<UserDetail>;
   export(id: string, origin: ChangeBy): Promise<UserExport>;
   /** @throws invalid_input, users.email_taken, roles.not_found */
@@ -150,21 +146,10 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
     },
 
     async list({ search, status, after }) {
-      const cursor = decodeTimeCursor(after);
-      const page = await accounts.list({
-        search: search?.trim().slice(0, 200) || undefined,
-        status,
-        after: cursor && isId(cursor.id) ? { createdAt: cursor.at, id: cursor.id } : undefined,
-        limit: PAGE_SIZE,
-      });
-      const held = await store.rolesOfMany(
-        page.users.map((user) => user.id),
-        clock.now(),
-      );
-      return {
-        items: page.users.map((user) => ({ ...user, roles: held.get(user.id) ?? [] })),
-        next: page.next ? encodeTimeCursor({ at: page.next.createdAt, id: page.next.id }) : undefined,
-      };
+      const page = await store.page({ search: search?.trim().slice(0, 200) || undefined, status, after });
+      const ids = page.items.map((user) => user.id);
+      const held = await store.rolesOfMany(ids, clock.now());
+      return { ...page, items: page.items.map((user) => ({ ...user, roles: held.get(user.id) ?? [] })) };
     },
 
     async show(id) {

@@ -9,7 +9,7 @@ import { createEventStore, type EventFilter, type EventView } from './store.ts';
 
 /** What happened here: reading, filtering and exporting the audit events that every other part writes. */
 export interface Events {
-  /** Newest first; `after` is the `next` of the page before. */
+  /** Newest first; `after` is the `next` or `previous` of another page. */
   page(filter: EventFilter, after?: string): Promise<Page<EventView>>;
   byId(id: string): Promise<EventView | null>;
   /** The newest events that this id did or that were done to it. */

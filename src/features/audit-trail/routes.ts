@@ -70,7 +70,7 @@ export function auditRoutes({ views, events, admin }: AuditPagesNeeds): Route[] 
         query,
         given,
         actions: ACTIONS,
-        first: query.after === undefined ? undefined : link([]),
+        previous: page.previous === undefined ? undefined : link([['after', page.previous]]),
         next: page.next === undefined ? undefined : link([['after', page.next]]),
       };
       views.render(ctx, 'audit-trail/list', model, { layout: 'console' });

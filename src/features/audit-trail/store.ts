@@ -40,7 +40,7 @@ export interface EventView {
 }
 
 export interface EventStore {
-  /** Newest first; `after` is the `next` of the page before. */
+  /** Newest first; `after` is the `next` or `previous` of another page. */
   page(filter: EventFilter, after?: string): Promise<Page<EventView>>;
   byId(id: string): Promise<EventView | null>;
   /** The newest events that the id did or that were done to it. */
@@ -62,13 +62,15 @@ const fields = { seq: true } satisfies Prisma.AuditEventOmit;
 export function createEventStore({ prisma }: Pick<Database, 'prisma'>): EventStore {
   return {
     async page(filter, after) {
+      const from = decodeTimeCursor(after);
+      const cursor = from && isId(from.id) ? from : undefined;
       const rows = await prisma.auditEvent.findMany({
-        where: { AND: [toWhere(filter), olderThan(decodeTimeCursor(after))] },
-        orderBy: newestFirst,
+        where: { AND: [toWhere(filter), beyond(cursor)] },
+        orderBy: cursor?.towards === 'newer' ? oldestFirst : newestFirst,
         take: PAGE_SIZE + 1,
         omit: fields,
       });
-      return toPage(rows, PAGE_SIZE, toView, ({ time, id }) => ({ at: time, id }));
+      return toPage(rows, PAGE_SIZE, toView, ({ time, id }) => ({ at: time, id }), cursor);
     },
 
     byId: async (id) => (isId(id) ? prisma.auditEvent.findUnique({ where: { id }, omit: fields }) : null),
@@ -106,7 +108,7 @@ export function createEventStore({ prisma }: Pick<Database, 'prisma'>): EventSto
       let cursor: TimeCursor | undefined;
       for (;;) {
         const rows = await prisma.auditEvent.findMany({
-          where: { AND: [where, newerThan(cursor)] },
+          where: { AND: [where, beyond(cursor)] },
           orderBy: oldestFirst,
           take: BATCH,
           omit: fields,
@@ -114,7 +116,7 @@ export function createEventStore({ prisma }: Pick<Database, 'prisma'>): EventSto
         yield* rows.map(toView);
         const last = rows.at(-1);
         if (!last || rows.length < BATCH) return;
-        cursor = { at: last.time, id: last.id };
+        cursor = { at: last.time, id: last.id, towards: 'newer' };
       }
     },
   };
@@ -126,15 +128,13 @@ function toView(row: EventRow): EventView {
   return row;
 }
 
-// In both, the first condition alone lets the index be entered at the position.
-function olderThan(cursor: TimeCursor | undefined): Prisma.AuditEventWhereInput {
-  if (!cursor || !isId(cursor.id)) return {};
-  return { time: { lte: cursor.at }, OR: [{ time: { lt: cursor.at } }, { id: { lt: cursor.id } }] };
-}
-
-function newerThan(cursor: TimeCursor | undefined): Prisma.AuditEventWhereInput {
+// The first condition alone lets the index be entered at the position.
+function beyond(cursor: TimeCursor | undefined): Prisma.AuditEventWhereInput {
   if (!cursor) return {};
-  return { time: { gte: cursor.at }, OR: [{ time: { gt: cursor.at } }, { id: { gt: cursor.id } }] };
+  const { at, id } = cursor;
+  return cursor.towards === 'newer'
+    ? { time: { gte: at }, OR: [{ time: { gt: at } }, { id: { gt: id } }] }
+    : { time: { lte: at }, OR: [{ time: { lt: at } }, { id: { lt: id } }] };
 }
 
 function toWhere(filter: EventFilter): Prisma.AuditEventWhereInput {
