@@ -5,7 +5,7 @@ import type { Parts } from './parts.ts';
 
 /** What the command line may do: the same use cases as the pages, named as its commands name things. */
 export function createCliServices(foundation: Foundation, parts: Parts): Services {
-  const { access, clients, serviceAccounts, keys } = parts;
+  const { access, applications, serviceAccounts, keys } = parts;
 
   async function named(text: string) {
     const found = await serviceAccounts.find(text);
@@ -75,7 +75,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
 
     clients: {
       async create(input, by) {
-        const { clientId, secret } = await clients.applications.create(input as never, by);
+        const { clientId, secret } = await applications.create(input as never, by);
         return { clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
       },
     },

@@ -1,6 +1,13 @@
 import { apiAdminPages } from '../features/access/admin-pages.ts';
 import { userAdminRoutes } from '../features/accounts/admin-pages.ts';
+import { createAdmin } from '../features/admin/module.ts';
+import { auditRoutes } from '../features/audit-trail/routes.ts';
+import { applicationAdminPages } from '../features/clients/admin-pages.ts';
+import type { ConsentService } from '../features/consent/service.ts';
 import type { Console } from '../features/console/module.ts';
+import { createMyAccount } from '../features/my-account/module.ts';
+import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
+import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
 import type { AttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
@@ -11,13 +18,64 @@ import type { Parts } from './parts.ts';
 export function consolePages(
   foundation: Foundation,
   parts: Parts,
-  web: { views: Views; console: Console; limits: AttemptLimits; consents: unknown },
+  web: {
+    views: Views;
+    console: Console;
+    limits: AttemptLimits;
+    consents: Pick<ConsentService, 'list' | 'withdraw'>;
+  },
 ): Route[] {
-  const { access, users } = parts;
-  const { views, console } = web;
-  const { admin } = console;
+  const { config, db, clock, audit, log, envelope } = foundation;
+  const { access, accounts, applications, credentials, events, i18n, mail, sessions, tokens, users } = parts;
+  const { views, limits, consents } = web;
+  const { admin, person, fresh } = web.console;
+  const { issuer } = config;
+  const allPermissions = () => access.apis.allPermissions();
+
+  const overview = createAdmin({
+    db,
+    clock,
+    views,
+    admin,
+    events,
+    installation: {
+      embedded: config.databaseUrl === undefined,
+      mails: config.smtpUrl !== undefined,
+      secure: config.secure,
+    },
+  });
+  const myAccount = createMyAccount({
+    db,
+    audit,
+    clock,
+    log,
+    views,
+    guards: { person, fresh },
+    accounts: { byId: accounts.byId, cancelLinks: accounts.links.cancelLinks },
+    credentials,
+    envelope,
+    sessions,
+    consents,
+    limits,
+    mail,
+    mailText: i18n.translator(i18n.fallback),
+  });
+
   return [
-    ...apiAdminPages({ apis: access.apis, views, admin }),
+    ...overview.routes,
     ...userAdminRoutes({ views, users, roles: { all: () => access.roles.list() }, admin }),
+    ...serviceAccountAdminPages({
+      serviceAccounts: parts.serviceAccounts,
+      views,
+      admin,
+      issuer,
+      allPermissions,
+      rolesOf: access.roles.rolesOf,
+    }),
+    ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),
+    ...apiAdminPages({ apis: access.apis, views, admin }),
+    ...tokenAdminPages({ tokens, views, admin }),
+    ...auditRoutes({ views, events, admin }),
+    ...myAccount.routes,
   ];
 }

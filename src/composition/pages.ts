@@ -24,8 +24,8 @@ export function createPages(
   parts: Parts,
   web: { views: Views; metrics: Metrics; protocol: Protocol; redeem: ConsoleNeeds['redeem'] },
 ): Route[] {
-  const { config, db, clock, audit, envelope, secrets } = foundation;
-  const { accounts, credentials, sessions } = parts;
+  const { config, db, clock, log, audit, envelope, secrets } = foundation;
+  const { accounts, credentials, sessions, mail, i18n } = parts;
   const { views, metrics, protocol, redeem } = web;
   const { interactions } = protocol;
   const { links } = accounts;
@@ -54,6 +54,9 @@ export function createPages(
     interactions,
     endSessions: (tx, userId, except) => sessions.endAll(tx, userId, except),
     denyConsent: consents.deny,
+    mail,
+    mailText: i18n.translator(i18n.fallback),
+    log,
     ticket,
     devices: createDevices({ key: secrets.counterKey, secure: config.secure }),
     pseudonym: (login) => hmac(secrets.counterKey, `login|${login}`).toString('base64url').slice(0, 16),

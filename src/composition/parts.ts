@@ -64,7 +64,7 @@ export async function createParts(foundation: Foundation) {
     credentials,
     access,
     tokens,
-    clients,
+    applications: clients.applications,
     serviceAccounts,
     events,
     mail,

@@ -89,7 +89,8 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
   if (actions.success === 'authorization.grant' && !ctx.oidc.entities.AuthorizationCode) return undefined;
   // Only a revocation that met a token of the caller's changed anything.
   const { AccessToken, ClientCredentials, RefreshToken } = ctx.oidc.entities;
-  if (route === 'revocation' && !(AccessToken ?? ClientCredentials ?? RefreshToken)) return undefined;
+  const met = AccessToken ?? ClientCredentials ?? RefreshToken;
+  if (route === 'revocation' && met?.clientId !== client?.clientId) return undefined;
   if (route === 'end_session_confirm' && !ctx.oidc.session?.accountId) return undefined;
   return { action: actions.success, outcome: 'success', data: successData(ctx, rows), ...common };
 }

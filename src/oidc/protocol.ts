@@ -86,10 +86,11 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         recordJwt(ctx, token, jwt) {
           const { jti, exp, iat } = jwt.payload as { jti: string; exp: number; iat: number };
           const facts = factsOf((token as ClientCredentials).client ?? ctx.oidc.client);
+          const { format: _format, expiresIn: _expiresIn, ...stored } = token as unknown as Record<string, unknown>;
           const row = toTokenRow(
             token.kind,
             `${JWT_ALIAS}${jti}`,
-            { ...(token as unknown as Record<string, unknown>), iat, exp, resourceServer: undefined },
+            { ...stored, iat, exp },
             { format: 'jwt', jti, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
           );
           if (!deferWrite(ctx, row)) throw new Error('a JWT was issued outside of a request');

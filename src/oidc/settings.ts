@@ -125,6 +125,7 @@ export function settings(input: SettingsInput): Configuration {
     features: {
       devInteractions: { enabled: false },
       claimsParameter: { enabled: true },
+      clientCredentials: { enabled: true },
       userinfo: { enabled: true },
       resourceIndicators: {
         enabled: true,

@@ -11,7 +11,7 @@ const ISSUED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken']);
 const FIND = `SELECT kind, jti, format, user_id, client_id, grant_id, session_uid, scopes, audience, payload,
     extract(epoch FROM created_at)::bigint AS iat, extract(epoch FROM expires_at)::bigint AS exp,
     extract(epoch FROM consumed_at)::bigint AS consumed
-  FROM token WHERE id_hash = $1 AND kind = $2 AND revoked_at IS NULL`;
+  FROM token WHERE id_hash = $1 AND revoked_at IS NULL`;
 
 const UPSERT = `INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant_id, session_uid, scopes, audience,
     created_at, expires_at, payload)
@@ -23,7 +23,8 @@ const UPSERT = `INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant
 /** One winner: of any number of parallel uses exactly one changes the row (RFC 6749 sections 4.1.2 and 10.5). */
 const CONSUME = 'UPDATE token SET consumed_at = now() WHERE id_hash = $1 AND consumed_at IS NULL RETURNING grant_id';
 const GRANT_OF = 'SELECT grant_id FROM token WHERE id_hash = $1';
-const DESTROY = 'UPDATE token SET revoked_at = now() WHERE id_hash = $1 AND revoked_at IS NULL';
+/** A JWT that was found by its alias is named by its jti from then on. */
+const DESTROY = 'UPDATE token SET revoked_at = now() WHERE id_hash = ANY($1::bytea[]) AND revoked_at IS NULL';
 const REVOKE_GRANT = 'UPDATE token SET revoked_at = now() WHERE grant_id = $1 AND revoked_at IS NULL';
 
 interface FoundRow {
@@ -117,6 +118,25 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
     await db.query('token-revoke-grant', REVOKE_GRANT, [grantId]);
   }
 
+  async function read(id: string): Promise<FoundRow | undefined> {
+    const [row] = await db.query<FoundRow>('token-find', FIND, [hashOf(id)]);
+    return row;
+  }
+
+  // To introspect or revoke, the library asks for the same id once per kind of token: one round trip answers all.
+  const asked = new WeakMap<object, Map<string, Promise<FoundRow | undefined>>>();
+  const PROBED = new Set(['introspection', 'revocation']);
+
+  function load(id: string): Promise<FoundRow | undefined> {
+    const ctx = Provider.ctx;
+    if (!ctx || !PROBED.has(ctx.oidc.route)) return read(id);
+    const known = asked.get(ctx) ?? new Map<string, Promise<FoundRow | undefined>>();
+    asked.set(ctx, known);
+    const row = known.get(id) ?? read(id);
+    known.set(id, row);
+    return row;
+  }
+
   return (kind) => ({
     async upsert(id, payload) {
       const stored = kind === 'Interaction' ? withoutCookies(payload, id) : payload;
@@ -144,8 +164,8 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
     },
 
     async find(id) {
-      const [row] = await db.query<FoundRow>('token-find', FIND, [hashOf(id), kind]);
-      if (!row) return undefined;
+      const row = await load(id);
+      if (row?.kind !== kind) return undefined;
       // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
       if (row.format === 'jwt' && !id.startsWith(JWT_ALIAS)) return undefined;
       const payload = toPayload(row, id);
@@ -163,7 +183,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
     },
 
     async destroy(id) {
-      await db.query('token-destroy', DESTROY, [hashOf(id)]);
+      await db.query('token-destroy', DESTROY, [[hashOf(id), hashOf(`${JWT_ALIAS}${id}`)]]);
       if (kind === 'Grant') await revokeByGrantId(id);
     },
 
