@@ -41,7 +41,12 @@ describe('envelope', () => {
 
   test('refuses a cut or lengthened value', () => {
     const sealed = envelope.seal(plain, aad);
-    for (const changed of [sealed.subarray(0, -1), sealed.subarray(0, 40), Buffer.alloc(0), Buffer.concat([sealed, Buffer.of(0)])]) {
+    for (const changed of [
+      sealed.subarray(0, -1),
+      sealed.subarray(0, 40),
+      Buffer.alloc(0),
+      Buffer.concat([sealed, Buffer.of(0)]),
+    ]) {
       expect(() => envelope.open(changed, aad)).toThrow(unreadable);
     }
   });

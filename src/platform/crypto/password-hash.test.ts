@@ -42,7 +42,13 @@ describe('password hasher', () => {
   });
 
   test('asks for a new hash where the old one is weaker', async () => {
-    const weak = await argonHash('pw', { type: argon2id, memoryCost: 8192, timeCost: 1, parallelism: 1, secret: pepper.key });
+    const weak = await argonHash('pw', {
+      type: argon2id,
+      memoryCost: 8192,
+      timeCost: 1,
+      parallelism: 1,
+      secret: pepper.key,
+    });
     expect(await createPasswordHasher({ pepper }).verify(weak, 'pw')).toEqual({ ok: true, rehash: true });
     expect(await createPasswordHasher({ pepper }).verify(weak, 'no')).toEqual({ ok: false, rehash: false });
   });
