@@ -79,12 +79,15 @@ export function createLog({ level, destination }: { level: string; destination?:
     serializers: { err: (value: unknown) => value },
     formatters: {
       level: (label: string) => ({ level: label }),
-      bindings: (fields: Record<string, unknown>) => redactFields(fields),
       log: (fields: Record<string, unknown>) => redactFields(fields),
     },
-    // Fields of child loggers pass no formatter: the names that could come to stand there are hidden by path.
-    redact: { paths: ['password', 'code', 'token', 'secret', 'authorization', 'cookie'], censor: HIDDEN },
     hooks: { streamWrite: scrub },
   };
-  return destination ? pino(options, destination) : pino(options);
+  const log = destination ? pino(options, destination) : pino(options);
+  // pino passes the fields of child loggers by its formatters; children inherit this method.
+  const child = log.child;
+  log.child = function redacted(this: Log, bindings: object, childOptions?: object) {
+    return Reflect.apply(child, this, [redactFields({ ...bindings }), childOptions]);
+  } as typeof child;
+  return log;
 }
