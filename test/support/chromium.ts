@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { inflate } from '@sparticuz/chromium';
+import { type Browser, chromium } from 'playwright-core';
+
+const modules = join(import.meta.dirname, '../../node_modules');
+const cache = join(modules, '.cache/postern-chromium');
+const archives = join(modules, '@sparticuz/chromium/bin');
+const SYSTEM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** Starts a headless Chromium: CHROMIUM_PATH, the one from npm (Linux x64), or one of the system's. */
+export async function launchChromium(): Promise<Browser> {
+  const { path, env } = await findChromium();
+  // Of the npm package's own arguments none but this: the others switch the browser's protections off.
+  return chromium.launch({ executablePath: path, args: ['--no-sandbox'], env });
+}
+
+async function findChromium(): Promise<{ path: string; env: Record<string, string> }> {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  if (env.CHROMIUM_PATH) return { path: env.CHROMIUM_PATH, env };
+  if (process.platform === 'linux' && process.arch === 'x64' && existsSync(archives)) {
+    if (!existsSync(cache)) await unpack();
+    const libraries = [join(cache, 'al2023/lib'), env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+    return {
+      path: join(cache, 'chromium'),
+      env: { ...env, FONTCONFIG_PATH: join(cache, 'fonts'), LD_LIBRARY_PATH: libraries },
+    };
+  }
+  const path = SYSTEM.find((candidate) => existsSync(candidate));
+  if (path === undefined) throw new Error('no Chromium: set CHROMIUM_PATH to the binary of one');
+  return { path, env };
+}
+
+/** Into a folder of its own first, so that processes that start together never see half of it. */
+async function unpack(): Promise<void> {
+  mkdirSync(join(modules, '.cache'), { recursive: true });
+  const made = mkdtempSync(join(modules, '.cache/chromium-'));
+  const before = process.env.TMPDIR;
+  // The package knows no other way to be told where to write.
+  process.env.TMPDIR = made;
+  try {
+    const names = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'];
+    await Promise.all(names.map((name) => inflate(join(archives, name))));
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+  try {
+    renameSync(made, cache);
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true });
+    if (!existsSync(cache)) throw error;
+  }
+}
