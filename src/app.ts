@@ -87,7 +87,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     },
     onFailure: (name, error) => log.warn({ err: error }, `not ready: ${name}`),
   });
-  const jobs = createJobs({ db, clock, log });
+  const jobs = createJobs({ db, log });
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
   const routes = createPages(foundation, parts, {

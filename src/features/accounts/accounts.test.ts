@@ -37,8 +37,8 @@ beforeEach(async () => {
   await database.db.prisma.auditEvent.deleteMany();
 });
 
-const add = (email: string, status: 'active' | 'invited' = 'active', name = 'Ada') =>
-  database.db.tx((tx) => accounts.create(tx, { email, name, status }));
+const add = (email: string, status: 'active' | 'invited' = 'active') =>
+  database.db.tx((tx) => accounts.create(tx, { email, name: 'Ada', status }));
 
 async function addAdmin(email: string): Promise<string> {
   const { id } = await add(email);
@@ -72,28 +72,6 @@ describe('people', () => {
   test('text that is no id is nobody', async () => {
     expect(await accounts.byId("' OR 1=1")).toBeNull();
     expect(await accounts.byId(newId())).toBeNull();
-  });
-
-  test('lists newest first, a page at a time, and treats search text as text', async () => {
-    for (let index = 0; index < 5; index++) {
-      now = new Date(start.getTime() + index * 1000);
-      await add(`p${index}@example.com`, index === 2 ? 'invited' : 'active', index === 3 ? '100%_Eve' : 'Ada');
-    }
-    const first = await accounts.list({ limit: 2 });
-    expect(first.users.map((user) => user.email)).toEqual(['p4@example.com', 'p3@example.com']);
-    const second = await accounts.list({ limit: 2, after: first.next ?? undefined });
-    expect(second.users.map((user) => user.email)).toEqual(['p2@example.com', 'p1@example.com']);
-    const third = await accounts.list({ limit: 2, after: second.next ?? undefined });
-    expect(third).toMatchObject({ users: [{ email: 'p0@example.com' }], next: null });
-
-    const found = async (search: string) => (await accounts.list({ limit: 10, search })).users.length;
-    expect(await found('P3@EXAMPLE')).toBe(1);
-    expect(await found('100%_eve')).toBe(1);
-    expect(await found('%')).toBe(1);
-    expect(await found('_')).toBe(1);
-    expect(await found('\\')).toBe(0);
-    expect((await accounts.list({ limit: 10, status: 'invited' })).users).toHaveLength(1);
-    expect(await accounts.count('active')).toBe(4);
   });
 
   test('S85 roles are what is held now', async () => {

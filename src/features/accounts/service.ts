@@ -4,7 +4,7 @@ import { isId, newId } from '../../kernel/ids.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
-import type { AccountStore, UserPage, UserRow, UserStatus } from './store.ts';
+import type { AccountStore, UserRow, UserStatus } from './store.ts';
 
 export interface UserView {
   id: string;
@@ -26,8 +26,6 @@ export interface AccountService {
   byId(id: string): Promise<UserView | null>;
   /** Names of the roles that the person holds now. */
   rolesOf(userId: string): Promise<string[]>;
-  list(page: UserPage): Promise<{ users: UserView[]; next: { createdAt: Date; id: string } | null }>;
-  count(status?: UserStatus): Promise<number>;
   /** Throws AppError `users.email_taken` (409) with the field `email`. Writes no audit event. */
   create(tx: Tx, user: { email: string; name: string; status: UserStatus }): Promise<UserView>;
   /** Throws AppError `roles.unknown` (422). Writes no audit event. */
@@ -90,15 +88,6 @@ export function createAccountService(deps: {
     },
 
     rolesOf: (userId) => store.rolesOf(userId),
-
-    async list(page) {
-      const rows = await store.page(page);
-      const users = rows.slice(0, page.limit).map(view);
-      const last = users.at(-1);
-      return { users, next: rows.length > page.limit && last ? { createdAt: last.createdAt, id: last.id } : null };
-    },
-
-    count: (status) => store.count(status),
 
     async create(tx, { email, name, status }) {
       const at = clock.now();

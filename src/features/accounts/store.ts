@@ -11,15 +11,6 @@ const userFields = { id: true, email: true, name: true, status: true, createdAt:
 
 export type UserRow = Prisma.UserGetPayload<{ select: typeof userFields }>;
 
-export interface UserPage {
-  /** Matches parts of e-mail and name. */
-  search?: string | undefined;
-  status?: UserStatus | undefined;
-  /** Where the last page ended. */
-  after?: { createdAt: Date; id: string } | undefined;
-  limit: number;
-}
-
 export function createAccountStore(db: Database) {
   const { prisma } = db;
 
@@ -68,30 +59,6 @@ export function createAccountStore(db: Database) {
 
     hasPassword: async (tx: Tx, userId: string): Promise<boolean> =>
       (await tx.user.count({ where: { id: userId, password: { isNot: null } } })) === 1,
-
-    /** Newest first, one row more than asked for, by which the caller sees that there is a next page. */
-    page({ search, status, after, limit }: UserPage): Promise<UserRow[]> {
-      const conditions: Prisma.UserWhereInput[] = [];
-      if (status) conditions.push({ status });
-      if (search) {
-        const contains = search.replace(/[\\%_]/g, '\\$&');
-        conditions.push({
-          OR: [{ emailNormalized: { contains: contains.toLowerCase() } }, { name: { contains, mode: 'insensitive' } }],
-        });
-      }
-      if (after) {
-        const { createdAt, id } = after;
-        conditions.push({ OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { gt: id } }] });
-      }
-      return prisma.user.findMany({
-        where: { AND: conditions },
-        orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
-        take: limit + 1,
-        select: userFields,
-      });
-    },
-
-    count: (status?: UserStatus): Promise<number> => prisma.user.count({ where: status ? { status } : {} }),
 
     async rolesOf(userId: string): Promise<string[]> {
       const rows = await db.query<{ name: string }>(

@@ -54,7 +54,7 @@ describe('jobs', () => {
       hangs = resolve;
     });
     const runners = Array.from({ length: 3 }, () => {
-      const jobs = createJobs({ db: database.db, clock, log });
+      const jobs = createJobs({ db: database.db, log });
       jobs.every('count', 0.3, async () => {
         runs++;
         throw new Error('a failure must not end the job');

@@ -1,8 +1,6 @@
-import type { Clock } from '../../kernel/clock.ts';
 import { randomToken } from '../../kernel/ids.ts';
 import type { Database } from '../db/database.ts';
 import type { Log } from '../observe/log.ts';
-import { cleanExpired } from './clean-expired.ts';
 import { createLeases } from './lease.ts';
 
 export type Work = (signal: AbortSignal) => Promise<unknown>;
@@ -20,7 +18,6 @@ export interface Jobs {
 
 /** A process that dies in its work keeps others off for this long at most. */
 const LEASE_SECONDS = 60;
-const CLEANING_SECONDS = 300;
 
 interface Job {
   name: string;
@@ -28,11 +25,11 @@ interface Job {
   work: Work;
 }
 
-export function createJobs({ db, clock, log }: { db: Database; clock: Clock; log: Log }): Jobs {
+export function createJobs({ db, log }: { db: Database; log: Log }): Jobs {
   const leases = createLeases(db, randomToken(12));
   const stopping = new AbortController();
   const jobs: Job[] = [];
-  const timers = new Map<string, NodeJS.Timeout>();
+  const timers = new Map<Job, NodeJS.Timeout>();
   const running = new Set<Promise<void>>();
 
   async function work({ name, seconds, work: run }: Job): Promise<void> {
@@ -68,10 +65,10 @@ export function createJobs({ db, clock, log }: { db: Database; clock: Clock; log
       running.add(run);
     }, seconds * 1000);
     timer.unref();
-    timers.set(job.name, timer);
+    timers.set(job, timer);
   }
 
-  const result: Jobs = {
+  return {
     every(name, seconds, run) {
       jobs.push({ name, seconds, work: run });
     },
@@ -87,10 +84,4 @@ export function createJobs({ db, clock, log }: { db: Database; clock: Clock; log
       await Promise.allSettled(running);
     },
   };
-
-  result.every('clean-expired', CLEANING_SECONDS, async (signal) => {
-    const deleted = await cleanExpired({ db, clock, signal });
-    if (Object.keys(deleted).length > 0) log.debug({ deleted }, 'deleted expired rows');
-  });
-  return result;
 }
