@@ -25,10 +25,10 @@ const listQuery = z.object({
 const newForm = z.strictObject({
   audience: z.string(),
   name: z.string(),
-  tokenTtl: z.string(),
+  lifetime: z.string(),
   permissions: z.string(),
 });
-const editForm = z.strictObject({ name: z.string(), tokenTtl: z.string() });
+const editForm = z.strictObject({ name: z.string(), lifetime: z.string() });
 const permissionForm = z.strictObject({ name: z.string(), description: z.string() });
 
 const BASE = '/admin/apis';
@@ -41,7 +41,7 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
     views.render(ctx, `access/${view}`, { base: BASE, ...model }, { layout: 'console' });
   }
 
-  function newPage(ctx: Ctx, form: Invalid = { values: { tokenTtl: TOKEN_TTL.default }, errors: {} }): void {
+  function newPage(ctx: Ctx, form: Invalid = { values: { lifetime: TOKEN_TTL.default }, errors: {} }): void {
     show(ctx, 'api-new', { title: ctx.state.t('apis.new_title'), ttl: TOKEN_TTL, ...form });
   }
 
@@ -58,7 +58,7 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const api = await existing(id);
-    const values = { name: api.name, tokenTtl: api.tokenTtl };
+    const values = { name: api.name, lifetime: api.tokenTtl };
     show(ctx, 'api-edit', { title: ctx.state.t('apis.edit_title'), api, ttl: TOKEN_TTL, values, errors: {}, ...form });
   }
 
@@ -75,9 +75,9 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
     route(
       { method: 'POST', path: `${BASE}/new`, guards, body: newForm, invalid: newPage },
-      async (ctx, { body: { audience, name, tokenTtl, permissions } }) => {
+      async (ctx, { body: { audience, name, lifetime, permissions } }) => {
         const made = await apis.create(
-          { audience, name: name.trim() || undefined, tokenTtl, permissions: permissionLines(permissions) },
+          { audience, name: name.trim() || undefined, lifetime, permissions: permissionLines(permissions) },
           originOf(ctx),
         );
         flash(ctx, 'success', 'apis.created', { audience: made.audience });

@@ -42,7 +42,8 @@ const permissionName = z
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'apis.permission_characters')
   .refine((name) => !RESERVED_SCOPES.has(name), 'apis.permission_reserved');
 
-const tokenTtl = z.coerce
+/** Seconds that a token for the API is good for. */
+const lifetime = z.coerce
   .number('apis.token_ttl_range')
   .int('apis.token_ttl_range')
   .min(TOKEN_TTL.min, 'apis.token_ttl_range')
@@ -68,10 +69,10 @@ export const createApiInput = z.strictObject({
   /** What people see; the audience where none is given. */
   name: displayName.optional(),
   permissions: permissions.default([]),
-  tokenTtl: tokenTtl.default(TOKEN_TTL.default),
+  lifetime: lifetime.default(TOKEN_TTL.default),
 });
 
-export const updateApiInput = z.strictObject({ name: displayName, tokenTtl });
+export const updateApiInput = z.strictObject({ name: displayName, lifetime });
 
 const permissionRefs = z.array(z.string().max(700, 'too_long')).max(500, 'too_many');
 

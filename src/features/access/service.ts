@@ -48,15 +48,15 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
 
   return {
     async create(input, origin) {
-      const { audience, permissions, tokenTtl, name = audience.slice(0, 100) } = check(createApiInput, input);
+      const { audience, permissions, lifetime, name = audience.slice(0, 100) } = check(createApiInput, input);
       const id = nextId();
       const rows = permissions.map((permission) => ({ ...permission, id: nextId() }));
       const names = permissions.map((permission) => permission.name);
       await unique(audienceTaken, () =>
         db.tx(async (tx) => {
-          await store.insertApi(tx, { id, audience, name, tokenTtl, at: clock.now(), permissions: rows });
+          await store.insertApi(tx, { id, audience, name, tokenTtl: lifetime, at: clock.now(), permissions: rows });
           const target = { type: 'api', id, name };
-          const data = { audience, tokenTtl, permissions: names };
+          const data = { audience, lifetime, permissions: names };
           await audit.in(tx, changeEvent(origin, { action: 'api.create', target, data }));
           await everyClient(tx);
         }),
@@ -70,12 +70,12 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
     byId: async (id) => (isId(id) ? await store.findApi(db.prisma, id) : null),
 
     async update(id, input, origin) {
-      const change = check(updateApiInput, input);
+      const { name, lifetime } = check(updateApiInput, input);
       await db.tx(async (tx) => {
-        const api = isId(id) ? await store.updateApi(tx, id, { ...change, at: clock.now() }) : null;
+        const api = isId(id) ? await store.updateApi(tx, id, { name, tokenTtl: lifetime, at: clock.now() }) : null;
         if (!api) throw apiNotFound();
-        const target = { type: 'api', id, name: change.name };
-        const data = { audience: api.audience, ...change };
+        const target = { type: 'api', id, name };
+        const data = { audience: api.audience, name, lifetime };
         await audit.in(tx, changeEvent(origin, { action: 'api.update', target, data }));
         await everyClient(tx);
       });
