@@ -164,7 +164,7 @@ describe('TOTP', () => {
     expect(await totp.redeem(userId, older)).toBe('reused');
   });
 
-  test('S66 of 50 parallel tries of one code over two connections pools one is accepted', async () => {
+  test('S66 of 50 parallel tries of one code over two pools one is accepted', async () => {
     const secret = await enrolled();
     later(60);
     const code = await codeOf(secret);
