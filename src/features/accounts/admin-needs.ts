@@ -38,7 +38,10 @@ export interface UserEventView {
   action: string;
   outcome: string;
   reason: string | null;
+  actorId: string | null;
   actorName: string | null;
+  targetId: string | null;
+  targetName: string | null;
   address: string | null;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { browserName } from '../../kernel/user-agent.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf, personOf } from '../../platform/web/origin.ts';
@@ -47,13 +48,14 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
   }
 
   async function showUser(ctx: Ctx, id: string): Promise<void> {
-    const detail = await users.show(id);
+    const [detail, known] = await Promise.all([users.show(id), roles.all()]);
     const held = new Set(detail.roles);
     const model = {
       title: detail.user.name || detail.user.email,
       ...detail,
-      held: (await roles.all()).filter((role) => held.has(role.name)),
-      assignable: (await roles.all()).filter((role) => !held.has(role.name)),
+      sessions: detail.sessions.map((session) => ({ ...session, named: browserName(session.userAgent) })),
+      held: known.filter((role) => held.has(role.name)),
+      assignable: known.filter((role) => !held.has(role.name)),
       self: personOf(ctx).id === id,
       currentSession: personOf(ctx).sessionUid,
     };

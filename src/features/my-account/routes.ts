@@ -1,5 +1,6 @@
 import { renderSVG } from 'uqr';
 import { z } from 'zod';
+import { browserName } from '../../kernel/user-agent.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { personOf } from '../../platform/web/origin.ts';
@@ -100,7 +101,9 @@ export function myAccountRoutes(needs: MyAccountNeeds, service: MyAccountService
 
     route({ method: 'GET', path: `${HOME}/sessions`, guards: signedIn }, async (ctx) => {
       const { id, sessionUid } = personOf(ctx);
-      show(ctx, 'sessions', 'nav.sessions', { sessions: await sessions.listForUser(id), current: sessionUid });
+      const open = await sessions.listForUser(id);
+      const named = open.map((session) => ({ ...session, named: browserName(session.userAgent) }));
+      show(ctx, 'sessions', 'nav.sessions', { sessions: named, current: sessionUid });
     }),
     route({ method: 'POST', path: `${HOME}/sessions/end-others`, guards: signedIn }, async (ctx) => {
       const count = await service.endOtherSessions(selfOf(ctx));
