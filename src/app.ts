@@ -11,10 +11,12 @@ import { createProviderPages } from './composition/provider-pages.ts';
 import { createRedeem } from './composition/redeem.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { createProtocol } from './oidc/protocol.ts';
+import { PATHS } from './oidc/settings.ts';
 import type { Config } from './platform/config/schema.ts';
 import type { Database } from './platform/db/database.ts';
 import { cleanExpired } from './platform/jobs/clean-expired.ts';
 import { createJobs } from './platform/jobs/jobs.ts';
+import { addressGroup } from './platform/limits/address.ts';
 import { createRequestLimit } from './platform/limits/request-limits.ts';
 import { createHealth } from './platform/observe/health.ts';
 import { createLog, type Log } from './platform/observe/log.ts';
@@ -42,6 +44,8 @@ export interface BuildOptions {
   log?: Log;
 }
 
+/** Beginning to sign in writes rows before anybody proved anything: each address may do so this often. */
+const ADDRESS_REQUESTS = { points: 6_000, seconds: 60 };
 /** A token request costs the service that sends it one of these; the limit is far above what one service needs. */
 const CLIENT_REQUESTS = { points: 20_000, seconds: 10 };
 const DRAIN_MS = 10_000;
@@ -90,6 +94,8 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const jobs = createJobs({ db, log });
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
+  const onLimited = (limiter: string) => metrics.rateLimited.inc({ limiter });
+  const addressLimit = createRequestLimit({ ...ADDRESS_REQUESTS, name: 'address', onLimited });
   const routes = createPages(foundation, parts, {
     views,
     metrics,
@@ -107,6 +113,13 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     i18n: parts.i18n,
     csrfKey: secrets.csrfKey,
     routes,
+    before: [
+      async (ctx, next) => {
+        const begins = ctx.path === PATHS.authorization || ctx.method === 'POST';
+        if (begins && ctx.path !== PATHS.token) await addressLimit.take(addressGroup(ctx.state.request.address));
+        await next();
+      },
+    ],
     fallthrough: protocol.middleware as NonNullable<Parameters<typeof createWebApp>[0]['fallthrough']>,
   });
   web.keys = secrets.cookieKeys;

@@ -1,7 +1,7 @@
 import { normalizeEmail } from '../features/accounts/service.ts';
 import { createConsents } from '../features/consent/module.ts';
 import { createConsole } from '../features/console/module.ts';
-import type { Needs as ConsoleNeeds } from '../features/console/needs.ts';
+import { type Needs as ConsoleNeeds, SIGN_IN_PATH } from '../features/console/needs.ts';
 import { createInvitation } from '../features/invitation/module.ts';
 import { createSetup } from '../features/setup/module.ts';
 import { createDevices } from '../features/sign-in/devices.ts';
@@ -37,7 +37,7 @@ export function createPages(
     onLimited: (limiter) => metrics.rateLimited.inc({ limiter }),
   });
   const ticket = createTicketCookie({ secure: config.secure });
-  const startSignIn = (path: string) => path;
+  const startSignIn = (path: string) => `${SIGN_IN_PATH}?return_to=${encodeURIComponent(path)}`;
 
   const consents = createConsents({ db, clock, audit, views, accounts, interactions });
   const signIn = createSignIn({

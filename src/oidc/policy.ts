@@ -6,10 +6,11 @@ const { base, Check } = interactionPolicy;
 /** Authentication context of a sign-in with a password and a second factor (OpenID Connect Core section 2, acr). */
 export const ACR_TWO_FACTORS = 'urn:postern:aal2';
 
-const needsLogin = (ctx: KoaContextWithOIDC): boolean =>
-  ctx.oidc.session?.accountId !== undefined &&
-  ctx.oidc.result?.login === undefined &&
-  (ctx.oidc.session.acr !== ACR_TWO_FACTORS || ctx.oidc.account === undefined);
+const needsLogin = (ctx: KoaContextWithOIDC): boolean => {
+  const { session, account, result } = ctx.oidc;
+  if (session?.accountId === undefined) return false;
+  return account === undefined || (result?.login === undefined && session.acr !== ACR_TWO_FACTORS);
+};
 
 const asksAlways = (ctx: KoaContextWithOIDC): boolean => {
   const { client, result } = ctx.oidc;

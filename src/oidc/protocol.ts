@@ -3,6 +3,7 @@ import type Koa from 'koa';
 import compose from 'koa-compose';
 import Provider, { type Adapter, type ClientCredentials, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
+import { AppError } from '../kernel/errors.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
@@ -15,7 +16,7 @@ import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { deferWrite } from './request-writes.ts';
 import { createSessionStore } from './session-store.ts';
-import { PATHS, type ProviderPages, settings } from './settings.ts';
+import { METHODS, PATHS, type ProviderPages, settings } from './settings.ts';
 import { KEYS_CHANGED, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { JWT_ALIAS } from './token-row.ts';
@@ -127,6 +128,11 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   const { protocol, host } = config.issuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
+    const methods = METHODS[ctx.path];
+    if (methods && !methods.includes(ctx.method === 'HEAD' ? 'GET' : ctx.method)) {
+      ctx.set('Allow', methods.join(', '));
+      throw new AppError('method_not_allowed', { status: 405 });
+    }
     // The library builds its URLs from the request; ours come from the configured issuer alone.
     Object.defineProperties(ctx.request, {
       protocol: { value: protocol.slice(0, -1), configurable: true },

@@ -23,6 +23,19 @@ export const PATHS = {
   backchannel_authentication: '/oauth2/backchannel_authentication',
 };
 
+/** What each endpoint answers to; any other method gets 405 (RFC 9110 section 15.5.6). */
+export const METHODS: Record<string, string[]> = {
+  [PATHS.authorization]: ['GET'],
+  [PATHS.token]: ['POST', 'OPTIONS'],
+  [PATHS.userinfo]: ['GET', 'POST', 'OPTIONS'],
+  [PATHS.introspection]: ['POST', 'OPTIONS'],
+  [PATHS.revocation]: ['POST', 'OPTIONS'],
+  [PATHS.jwks]: ['GET', 'OPTIONS'],
+  [PATHS.end_session]: ['GET'],
+  '/.well-known/openid-configuration': ['GET', 'OPTIONS'],
+  '/.well-known/oauth-authorization-server': ['GET', 'OPTIONS'],
+};
+
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 /** From the first token of a family on; rotation does not extend it (RFC 9700 section 4.14.2). */

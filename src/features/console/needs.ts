@@ -6,6 +6,8 @@ import type { Ctx } from '../../platform/web/context.ts';
 
 /** The client_id of Postern's own pages: a public first-party client with PKCE. */
 export const CONSOLE_CLIENT_ID = 'postern-console';
+/** Begins a sign-in that ends at `return_to`, whoever is signed in already. */
+export const SIGN_IN_PATH = '/console/sign-in';
 export const CALLBACK_PATH = '/console/callback';
 
 /** What the provider's session says of the browser that came back. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { AppError } from '../../kernel/errors.ts';
-import { seeOther } from '../../platform/web/redirect.ts';
+import { returnPath, seeOther } from '../../platform/web/redirect.ts';
 import { type Route, route } from '../../platform/web/route.ts';
 import { consoleCookie, setCookie } from './cookies.ts';
-import { CALLBACK_PATH, CONSOLE_CLIENT_ID, type Needs } from './needs.ts';
+import { CALLBACK_PATH, CONSOLE_CLIENT_ID, type Needs, SIGN_IN_PATH } from './needs.ts';
 import type { SignInFlow } from './sign-in-flow.ts';
 import type { ConsoleStore } from './store.ts';
 
@@ -14,11 +14,17 @@ const answer = z.object({
   error: z.string().max(128).optional(),
 });
 
+const wayBack = z.object({ return_to: z.string().max(2048).optional() });
+
 export function consoleRoutes(needs: Needs, store: ConsoleStore, flow: SignInFlow): Route[] {
   const { clock, config, acr } = needs;
   const cookieName = consoleCookie(config.secure);
 
   return [
+    route({ method: 'GET', path: SIGN_IN_PATH, query: wayBack }, (ctx, { query }) => {
+      seeOther(ctx, flow.begin(ctx, returnPath(query.return_to, '/account'), { prompt: 'login' }));
+    }),
+
     route({ method: 'GET', path: CALLBACK_PATH, query: answer }, async (ctx, { query }) => {
       const begun = query.state === undefined ? undefined : flow.take(ctx, query.state);
       if (!begun || query.iss !== config.issuer) throw new AppError('console.sign_in_lost', { status: 400 });

@@ -17,7 +17,7 @@ export interface Flow {
 
 export interface SignInFlow {
   /** The authorization request to send this browser to; what the answer is held against stays in a cookie. */
-  begin(ctx: Ctx, returnTo: string, options?: { maxAgeSeconds?: number }): string;
+  begin(ctx: Ctx, returnTo: string, options?: { maxAgeSeconds?: number; prompt?: 'login' }): string;
   /** What was begun for this `state`, once. */
   take(ctx: Ctx, state: string): Flow | undefined;
   redirectUri: string;
@@ -32,7 +32,7 @@ export function createSignInFlow(needs: Pick<Needs, 'config' | 'acr'>): SignInFl
   return {
     redirectUri,
 
-    begin(ctx, returnTo, { maxAgeSeconds } = {}) {
+    begin(ctx, returnTo, { maxAgeSeconds, prompt } = {}) {
       const flow: Flow = { state: randomToken(16), verifier: randomToken(32), nonce: randomToken(16), returnTo };
       const value = Buffer.from(JSON.stringify(flow)).toString('base64url');
       setCookie(ctx, config.secure, cookieOf(flow.state), value, FLOW_SECONDS);
@@ -47,6 +47,7 @@ export function createSignInFlow(needs: Pick<Needs, 'config' | 'acr'>): SignInFl
         code_challenge_method: 'S256',
         acr_values: acr,
         ...(maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }),
+        ...(prompt === undefined ? {} : { prompt }),
       });
       return `/oauth2/authorize?${request}`;
     },
