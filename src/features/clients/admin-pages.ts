@@ -167,13 +167,13 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
 
 const blank = { type: 'web', scopes: ['openid', 'profile', 'email'] };
 
-/** A posted form as the service takes it. The service says which scope is none. */
+/** A posted form as the service takes it. */
 function settings(body: z.infer<typeof editForm>) {
   return {
     name: body.name,
     redirectUris: lines(body.redirectUris),
     postLogoutRedirectUris: lines(body.postLogoutRedirectUris),
-    scopes: body.scopes as (typeof OIDC_SCOPES)[number][],
+    scopes: body.scopes,
     permissions: body.permissions,
     firstParty: body.firstParty === 'on',
   };

@@ -7,6 +7,8 @@ export const APPLICATION_TYPES = ['web', 'spa', 'native'] as const;
 /** What an application may learn of a person; API permissions stand apart. */
 export const OIDC_SCOPES = ['openid', 'profile', 'email', 'roles', 'offline_access'] as const;
 
+const KNOWN_SCOPES: ReadonlySet<string> = new Set(OIDC_SCOPES);
+
 /** How long the secret before the new one keeps working, in seconds. */
 export const SECRET_OVERLAPS = [0, 3_600, 86_400, 604_800] as const;
 
@@ -16,7 +18,9 @@ const shape = {
   name: z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text'),
   redirectUris: uris,
   postLogoutRedirectUris: uris.default([]),
-  scopes: z.array(z.enum(OIDC_SCOPES, 'clients.scope_unknown')).default(['openid', 'profile', 'email']),
+  scopes: z
+    .array(z.string().refine((scope) => KNOWN_SCOPES.has(scope), 'clients.scope_unknown'))
+    .default(['openid', 'profile', 'email']),
   /** As `<audience>#<permission>`. */
   permissions: z.array(z.string().max(700, 'too_long')).max(500, 'too_many').default([]),
   /** Consent is not asked. */
