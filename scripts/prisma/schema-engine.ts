@@ -18,7 +18,11 @@ const RENAMED: Record<string, string> = { getDatabaseVersion: 'version' };
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   strict: false,
-  options: { datamodels: { type: 'string', multiple: true }, datasource: { type: 'string' }, version: { type: 'boolean' } },
+  options: {
+    datamodels: { type: 'string', multiple: true },
+    datasource: { type: 'string' },
+    version: { type: 'boolean' },
+  },
 });
 const { url } = JSON.parse(String(values.datasource ?? '{}')) as { url?: string };
 
