@@ -46,6 +46,7 @@ export async function runCli(
       await refuse(error, json, surroundings);
       return 2;
     }
+    if (error instanceof ReaderGone) return 0;
     await fail(explainFailure(error, await localeWords()), json, surroundings);
     return 1;
   } finally {
@@ -126,7 +127,8 @@ async function fail(failure: Failure, json: boolean, surroundings: Surroundings)
     return;
   }
   const fields = Object.entries(failure.fields ?? {}).map(([field, message]) => `  ${field}: ${message}`);
-  await surroundings.err(`${[`postern: ${failure.message}`, ...fields].join('\n')}\n`);
+  const hint = /^(?:config|database)\./.test(failure.code) ? ['postern doctor says more.'] : [];
+  await surroundings.err(`${[`postern: ${failure.message}`, ...fields, ...hint].join('\n')}\n`);
 }
 
 function processSurroundings(): Surroundings {
@@ -139,13 +141,17 @@ function processSurroundings(): Surroundings {
   };
 }
 
+/** Who read standard output went away (`| head`): the command ends quietly. */
+class ReaderGone extends Error {}
+
 /** Resolves once the text is handed to the system, so that an exit right after cuts nothing off a pipe. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  // The failure also comes as an event; unheard, it would end the process before the database is let go.
+  if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => {
-      // A reader that went away (`| head`) is no failure of the command.
-      if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error);
-      else resolve();
+      if (!error) resolve();
+      else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderGone() : error);
     });
   });
 }
