@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals';
+import { AppError } from '../kernel/errors.ts';
+import type { Surroundings } from './command.ts';
+import { commands } from './commands.ts';
+import { runCli } from './run.ts';
+import type { Services } from './services.ts';
+
+function stage(services: Partial<Services> = {}, input = '') {
+  const written = { out: '', err: '', closed: 0 };
+  const surroundings: Surroundings = {
+    env: {},
+    osUser: 'ada',
+    async out(text) {
+      written.out += text;
+    },
+    async err(text) {
+      written.err += text;
+    },
+    readInput: async () => input,
+  };
+  const close = async () => {
+    written.closed += 1;
+  };
+  const run = (...argv: string[]) => runCli(argv, surroundings, async () => ({ ...services, close }) as Services);
+  return { run, written };
+}
+
+describe('command line', () => {
+  test('help lists every command and exits 0', async () => {
+    const { run, written } = stage();
+    expect(await run('help')).toBe(0);
+    for (const { noun, verb } of commands) expect(written.out).toContain(`${noun} ${verb}`.trim());
+  });
+
+  test.each([
+    [['nope']],
+    [['user']],
+    [['user', 'fly']],
+    [['user', 'create']],
+    [['user', 'create', '--email', 'a@b.example']],
+    [['user', 'create', '--email', 'a@b.example', '--invite', '--password-stdin']],
+    [['user', 'create', '--email', 'a@b.example', '--invite', '--bogus']],
+    [['user', 'create', '--email', '', '--invite']],
+    [['user', 'show']],
+    [['user', 'show', 'a', 'b']],
+    [['role', 'assign', '--role', 'x']],
+    [['role', 'assign', '--role', 'x', '--user', 'a', '--service-account', 'b']],
+    [['role', 'create', '--name', 'x', '--permission', 'nohash']],
+    [['client', 'create', '--name', 'x', '--type', 'toaster', '--redirect-uri', 'https://a.example']],
+    [['client', 'create', '--name', 'x', '--type', 'spa', '--auth', 'secret', '--redirect-uri', 'https://a.example']],
+    [['audit', 'export', '--format', 'xml']],
+    [['audit', 'export', '--format', 'csv', '--from', 'yesterday-ish']],
+  ])('wrong usage exits 2: %j', async (argv) => {
+    const { run, written } = stage();
+    expect(await run(...argv)).toBe(2);
+    expect(written.out).toBe('');
+    expect(written.err).toContain('postern');
+  });
+
+  test('wrong usage with --json is one JSON document and nothing else', async () => {
+    const { run, written } = stage();
+    expect(await run('user', 'create', '--json')).toBe(2);
+    expect(JSON.parse(written.out)).toEqual({ error: { code: 'usage', message: '--email is missing' } });
+    expect(written.err).toBe('');
+  });
+
+  test('setup-link prints the link; without one it fails', async () => {
+    const ready = stage({ setupLink: async () => 'http://localhost:3000/setup?token=x' });
+    expect(await ready.run('setup-link', '--json')).toBe(0);
+    expect(ready.written.out).toBe('{"url":"http://localhost:3000/setup?token=x"}\n');
+    expect(ready.written.closed).toBe(1);
+    const done = stage({ setupLink: async () => null });
+    expect(await done.run('setup-link')).toBe(1);
+    expect(done.written.out).toBe('');
+  });
+
+  test('a password comes from standard input without the line end of the pipe', async () => {
+    const seen: unknown[] = [];
+    const users = {
+      async createWithPassword(input: unknown, password: string, by: unknown) {
+        seen.push(input, password, by);
+        return { id: '1', email: 'ada@example.com' };
+      },
+    } as unknown as Services['users'];
+    const { run, written } = stage({ users }, ' correct horse \n');
+    expect(
+      await run('user', 'create', '--email', 'ada@example.com', '--role', 'admin', '--password-stdin', '--json'),
+    ).toBe(0);
+    expect(seen).toEqual([
+      { email: 'ada@example.com', name: 'ada', roles: ['admin'] },
+      ' correct horse ',
+      { by: { type: 'system', id: 'cli', name: 'ada' } },
+    ]);
+    expect(JSON.parse(written.out)).toEqual({ id: '1', email: 'ada@example.com' });
+  });
+
+  test('a failure names its code and its fields, and the services are closed', async () => {
+    const users = {
+      async find() {
+        throw new AppError('users.not_found', { status: 404 });
+      },
+    } as unknown as Services['users'];
+    const { run, written } = stage({ users });
+    expect(await run('user', 'disable', 'x@y.example', '--json')).toBe(1);
+    expect(JSON.parse(written.out)).toEqual({
+      error: { code: 'users.not_found', message: 'There is no such account.' },
+    });
+    expect(written.closed).toBe(1);
+  });
+
+  test('S95 an unexpected failure shows its message and no stack', async () => {
+    const { run, written } = stage({
+      async setupLink() {
+        throw new Error('boom');
+      },
+    });
+    expect(await run('setup-link')).toBe(1);
+    expect(written.err).toBe('postern: boom\n');
+  });
+});
