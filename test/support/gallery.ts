@@ -141,8 +141,8 @@ export async function startGallery(): Promise<TestWeb> {
   const web = await startTestWeb({ routes: [...routes, broken] });
   return {
     ...web,
-    close: async (graceMs) => {
-      await web.close(graceMs);
+    close: async () => {
+      await web.close();
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -189,6 +189,6 @@ if (import.meta.main) {
     process.stdout.write(`${pages.map(({ path }) => `${web.origin}${path}`).join('\n')}\n`);
   } else {
     await takePictures(web, folder, only);
-    await web.close(0);
+    await web.close();
   }
 }

@@ -1,15 +1,19 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { createAssets } from '../../src/platform/web/assets.ts';
-import { type HttpServer, startHttpServer } from '../../src/platform/web/http-server.ts';
+import { createHttpServer } from '../../src/platform/web/http-server.ts';
 import { createI18n } from '../../src/platform/web/i18n.ts';
 import { createWebApp, type WebAppOptions } from '../../src/platform/web/server.ts';
 import { createViews } from '../../src/platform/web/views.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-export interface TestWeb extends HttpServer {
+export interface TestWeb {
+  port: number;
+  close(): Promise<void>;
   /** `http://localhost:<port>`. */
   origin: string;
   /** What was logged, one parsed line each. */
@@ -33,34 +37,43 @@ export async function startTestWeb(options: TestWebOptions = {}): Promise<TestWe
   const assets = createAssets(join(root, 'views/assets'));
   const views = createViews({ dir: join(root, 'views'), assets });
   const httpRequestDuration = { observe: (labels: Record<string, string | number>) => void measured.push(labels) };
-  const server = await startHttpServer({
-    port: 0,
-    host: '127.0.0.1',
-    log,
-    app: async (port) => {
-      const issuerUrl = new URL(issuer ?? `http://localhost:${port}`);
-      return createWebApp({
-        config: {
-          issuer: issuerUrl.origin,
-          issuerUrl,
-          secure: issuerUrl.protocol === 'https:',
-          allowedHosts,
-          trustedProxies,
-        },
-        clock: { now: () => new Date() },
-        log,
-        metrics: { httpRequestDuration } as unknown as WebAppOptions['metrics'],
-        health: { ready: async () => ({ ready: true, failing: [] }), drain: () => undefined },
-        views,
-        assets,
-        i18n: createI18n({ dir: join(root, 'locales'), strict: true }),
-        csrfKey: Buffer.alloc(32, 7),
-        routes: [],
-        ...rest,
-      });
+  let handler: RequestListener = (_request, response) => response.destroy();
+  const server = createHttpServer((request, response) => handler(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const issuerUrl = new URL(issuer ?? `http://localhost:${port}`);
+  const app = createWebApp({
+    config: {
+      issuer: issuerUrl.origin,
+      issuerUrl,
+      secure: issuerUrl.protocol === 'https:',
+      allowedHosts,
+      trustedProxies,
     },
+    clock: { now: () => new Date() },
+    log,
+    metrics: { httpRequestDuration } as unknown as WebAppOptions['metrics'],
+    health: { ready: async () => ({ ready: true, failing: [] }), drain: () => undefined },
+    views,
+    assets,
+    i18n: createI18n({ dir: join(root, 'locales'), strict: true }),
+    csrfKey: Buffer.alloc(32, 7),
+    routes: [],
+    ...rest,
   });
-  return { ...server, origin: `http://localhost:${server.port}`, lines, measured };
+  handler = app.callback();
+  return {
+    port,
+    origin: `http://localhost:${port}`,
+    lines,
+    measured,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
 
 /** Sends bytes as they are and returns the whole answer: for requests that no HTTP client would make. */

@@ -82,7 +82,7 @@ beforeAll(async () => {
     ],
   });
 });
-afterAll(() => web.close(0));
+afterAll(() => web.close());
 
 beforeEach(async () => {
   saved = [];
@@ -167,7 +167,7 @@ describe('form token', () => {
       secure.port,
       'GET /form HTTP/1.1\r\nHost: id.example.com\r\nConnection: close\r\n\r\n',
     );
-    await secure.close(0);
+    await secure.close();
     expect(answer).toMatch(/set-cookie: __Host-postern-csrf=[\w.-]+; path=\/; samesite=lax; secure; httponly/i);
     expect(answer).not.toMatch(/domain=/i);
   });

@@ -60,7 +60,9 @@ describe('views', () => {
       if (!file.endsWith('.eta') || file.endsWith('layout/bare.eta')) continue;
       expect({
         file,
-        found: /<style|\sstyle=|\son[a-z]+="|javascript:|src="https?:|<script(?![^>]*\bsrc=)/i.exec(content.replace(/<%[\s\S]*?%>/g, ''))?.[0],
+        found: /<style|\sstyle=|\son[a-z]+="|javascript:|src="https?:|<script(?![^>]*\bsrc=)/i.exec(
+          content.replace(/<%[\s\S]*?%>/g, ''),
+        )?.[0],
       }).toEqual({
         file,
         found: undefined,

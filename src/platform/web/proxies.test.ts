@@ -17,7 +17,7 @@ describe('behind a configured proxy', () => {
       routes: [whoami],
     });
   });
-  afterAll(() => web.close(0));
+  afterAll(() => web.close());
 
   const ask = (headers: string): Promise<string> =>
     sendRaw(web.port, `GET /whoami HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`);
@@ -59,7 +59,7 @@ describe('without one', () => {
       web.port,
       'GET /whoami HTTP/1.1\r\nHost: id.example.com\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nClient-Cert: :MII=:\r\nX-Request-Id: edge-12345678\r\nConnection: close\r\n\r\n',
     );
-    await web.close(0);
+    await web.close();
     expect(answer).toContain('127.0.0.1 127.0.0.1 https://id.example.com');
     expect(answer).not.toMatch(/9\.9\.9\.9|MII|edge-12345678/);
   });

@@ -53,7 +53,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => web.close(0));
+afterAll(() => web.close());
 
 function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${web.origin}${path}`, { headers, redirect: 'manual' });
@@ -164,7 +164,7 @@ describe('headers', () => {
       secure.port,
       'GET /page HTTP/1.1\r\nHost: id.example.com\r\nConnection: close\r\n\r\n',
     );
-    await secure.close(0);
+    await secure.close();
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
     expect(answer).toMatch(/strict-transport-security: max-age=\d{8}/i);
   });
