@@ -23,6 +23,7 @@ import { createLog, type Log } from './platform/observe/log.ts';
 import { type Management, startManagement } from './platform/observe/management.ts';
 import { createMetrics } from './platform/observe/metrics.ts';
 import { createAssets } from './platform/web/assets.ts';
+import { createHttpServer } from './platform/web/http-server.ts';
 import { createWebApp } from './platform/web/server.ts';
 import { createViews } from './platform/web/views.ts';
 
@@ -125,9 +126,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   web.keys = secrets.cookieKeys;
   const handler = web.callback();
 
-  const server = createServer({ maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000 }, handler);
-  // Longer than a proxy keeps its side open, so that the proxy never meets a connection that is just being closed.
-  server.keepAliveTimeout = 75_000;
+  const server = createHttpServer(handler);
   let management: Management | undefined;
 
   return {
