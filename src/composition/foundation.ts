@@ -4,7 +4,8 @@ import { type Audit, createAudit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import { createEnvelope, type Envelope } from '../platform/crypto/envelope.ts';
 import { type InstallationSecrets, loadInstallationSecrets } from '../platform/crypto/installation.ts';
-import { hasSealedData, loadMasterKey, openCanary } from '../platform/crypto/master-key.ts';
+import { loadMasterKey, openCanary } from '../platform/crypto/master-key.ts';
+import { createSettingStore } from '../platform/crypto/setting-store.ts';
 import { type Database, openDatabase } from '../platform/db/database.ts';
 import { startEmbedded } from '../platform/db/embedded.ts';
 import { migrate } from '../platform/db/migrate.ts';
@@ -33,9 +34,10 @@ export async function openFoundation(config: Config, options: { clock: Clock; lo
   try {
     await migrate({ url: databaseUrl, log });
     db = await openDatabase({ url: databaseUrl, log });
-    const envelope = createEnvelope(loadMasterKey(config, { dataExists: await hasSealedData(db), log }));
-    await openCanary(db, envelope, clock);
-    const secrets = await loadInstallationSecrets(db, envelope, clock);
+    const settings = createSettingStore(db, clock);
+    const envelope = createEnvelope(loadMasterKey(config, { dataExists: await settings.anySealed(), log }));
+    await openCanary(settings, envelope);
+    const secrets = await loadInstallationSecrets(settings, envelope);
     const audit = createAudit({ db, clock, companionInsert: INSERT_TOKENS });
     const opened = db;
     return {

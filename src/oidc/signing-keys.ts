@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { exportJWK, type JWK } from 'jose';
 import type { Clock } from '../kernel/clock.ts';
 import { randomToken } from '../kernel/ids.ts';
-import type { Audit } from '../platform/audit/audit.ts';
+import { AUDIT_COLUMNS, type Audit } from '../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../platform/audit/change.ts';
 import type { Envelope } from '../platform/crypto/envelope.ts';
 import type { Database, Tx } from '../platform/db/database.ts';
@@ -13,6 +13,43 @@ export const KEYS_CHANGED = 'keys_changed';
 
 export type SigningAlg = 'ES256' | 'RS256';
 const ALGORITHMS: SigningAlg[] = ['ES256', 'RS256'];
+
+interface NewKey {
+  kid: string;
+  alg: SigningAlg;
+  status: 'active' | 'next';
+  publicJwk: object;
+  privateEnc: Buffer<ArrayBuffer>;
+  createdAt: Date;
+  activatedAt: Date | null;
+}
+
+/** By column names, as json_populate_recordset reads it. */
+function toJson(key: NewKey): object {
+  return {
+    kid: key.kid,
+    alg: key.alg,
+    status: key.status,
+    public_jwk: key.publicJwk,
+    private_enc: `\\x${key.privateEnc.toString('hex')}`,
+    created_at: key.createdAt,
+    activated_at: key.activatedAt,
+  };
+}
+
+/** One process at a time makes or changes keys. */
+const SERIALISE = "SELECT pg_advisory_xact_lock(hashtext('signing_key'))";
+
+const CREATE_FIRST = `WITH made AS (
+    INSERT INTO signing_key (kid, alg, status, public_jwk, private_enc, created_at, activated_at)
+    SELECT kid, alg, status, public_jwk, private_enc, created_at, activated_at
+      FROM json_populate_recordset(NULL::signing_key, $2::json)
+      WHERE NOT EXISTS (SELECT 1 FROM signing_key k WHERE k.alg = $1 AND k.status = 'active')
+    RETURNING status
+  )
+  INSERT INTO audit_event (${AUDIT_COLUMNS})
+  SELECT ${AUDIT_COLUMNS} FROM json_populate_recordset(NULL::audit_event, $3::json)
+    WHERE EXISTS (SELECT 1 FROM made WHERE status = 'active')`;
 
 /** The longest that anything signed stays valid (an ID token), with a margin: so long a retired key is published. */
 const PUBLISHED_AFTER_SECONDS = 3600 + 600;
@@ -55,49 +92,44 @@ export async function createSigningKeys(deps: {
 }): Promise<SigningKeys> {
   const { db, envelope, audit, clock } = deps;
 
-  async function insert(tx: Tx, alg: SigningAlg, status: 'active' | 'next'): Promise<string> {
+  async function made(alg: SigningAlg, status: 'active' | 'next'): Promise<NewKey> {
     const { privateKey, publicKey } = await newKeyPair(alg);
     const kid = randomToken(9);
-    const sealed = envelope.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), aad(kid));
+    const privateEnc = envelope.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), aad(kid));
+    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' };
     const now = clock.now();
-    await tx.signingKey.create({
-      data: {
-        kid,
-        alg,
-        status,
-        publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' },
-        privateEnc: new Uint8Array(sealed),
-        createdAt: now,
-        activatedAt: status === 'active' ? now : null,
-      },
-    });
-    return kid;
+    return { kid, alg, status, publicJwk, privateEnc, createdAt: now, activatedAt: status === 'active' ? now : null };
   }
 
-  /** One process at a time, whichever of several starts first. */
-  const serialise = (tx: Tx) => tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('signing_key'))`;
-
+  /** The first keys. Of processes that start together one makes them: the others wait, and find them there. */
   async function ensure(): Promise<void> {
-    if ((await list()).filter((key) => key.status === 'active').length >= ALGORITHMS.length) return;
-    await db.tx(async (tx) => {
-      await serialise(tx);
-      for (const alg of ALGORITHMS) {
-        if ((await tx.signingKey.count({ where: { alg, status: 'active' } })) > 0) continue;
-        const kid = await insert(tx, alg, 'active');
-        if (alg === 'ES256') await insert(tx, alg, 'next');
-        await audit.in(tx, {
-          action: 'key.create',
-          outcome: 'success',
-          actor: { type: 'system' },
-          target: { type: 'signing_key', id: kid, name: alg },
-        });
-      }
-    });
+    const known = await list();
+    for (const alg of ALGORITHMS) {
+      if (known.some((key) => key.alg === alg && key.status === 'active')) continue;
+      const keys = [await made(alg, 'active')];
+      if (alg === 'ES256') keys.push(await made(alg, 'next'));
+      const [active] = keys;
+      const event = audit.row({
+        action: 'key.create',
+        outcome: 'success',
+        actor: { type: 'system' },
+        target: { type: 'signing_key', id: active?.kid ?? '', name: alg },
+      });
+      await db.batch([
+        { text: SERIALISE, values: [] },
+        { text: CREATE_FIRST, values: [alg, JSON.stringify(keys.map(toJson)), JSON.stringify([event])] },
+      ]);
+    }
   }
 
   // Read by SQL: a process that only starts and serves tokens then never loads Prisma's query engine (50 MiB).
   function list(): Promise<SigningKeyView[]> {
     return db.query<SigningKeyView>('signing-keys', `SELECT ${VIEW} FROM signing_key ORDER BY created_at DESC`, []);
+  }
+
+  async function add(tx: Tx, key: NewKey): Promise<string> {
+    await tx.signingKey.create({ data: { ...key, publicJwk: key.publicJwk } });
+    return key.kid;
   }
 
   await ensure();
@@ -124,20 +156,20 @@ export async function createSigningKeys(deps: {
 
     async rotate(origin, alg = 'ES256') {
       await db.tx(async (tx) => {
-        await serialise(tx);
+        await tx.$executeRawUnsafe(SERIALISE);
         const now = clock.now();
         const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
         const waiting = await tx.signingKey.findFirst({
           where: { alg, status: 'next' },
           orderBy: { createdAt: 'asc' },
         });
-        const successor = waiting?.kid ?? (await insert(tx, alg, 'next'));
+        const successor = waiting?.kid ?? (await add(tx, await made(alg, 'next')));
         await tx.signingKey.updateMany({
           where: { alg, status: 'active' },
           data: { status: 'retiring', retiresAt: new Date(now.getTime() + PUBLISHED_AFTER_SECONDS * 1000) },
         });
         await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
-        await insert(tx, alg, 'next');
+        await add(tx, await made(alg, 'next'));
         await audit.in(
           tx,
           changeEvent(origin, {

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { systemClock } from '../../kernel/clock.ts';
 import type { Config } from '../../platform/config/schema.ts';
 import { createEnvelope } from '../../platform/crypto/envelope.ts';
-import { hasSealedData, loadMasterKey, openCanary } from '../../platform/crypto/master-key.ts';
+import { loadMasterKey, openCanary } from '../../platform/crypto/master-key.ts';
+import { createSettingStore } from '../../platform/crypto/setting-store.ts';
 import { type Database, openDatabase } from '../../platform/db/database.ts';
 import { startEmbedded } from '../../platform/db/embedded.ts';
 import { listMigrations } from '../../platform/db/migrate.ts';
@@ -108,11 +109,12 @@ async function checkMigrations(db: Database): Promise<Finding> {
 }
 
 async function checkMasterKey(db: Database, config: Config, log: Log): Promise<Finding> {
-  if (!(await hasSealedData(db))) return ok('master key', 'nothing is encrypted yet; the first start settles the key');
+  const settings = createSettingStore(db, systemClock);
+  if (!(await settings.anySealed())) return ok('master key', 'nothing is encrypted yet; the first start settles the key');
   try {
     // With data there, neither call makes or writes anything.
     const key = loadMasterKey(config, { dataExists: true, log });
-    await openCanary(db, createEnvelope(key), systemClock);
+    await openCanary(settings, createEnvelope(key));
   } catch (error) {
     return fail('master key', reason(error), 'POSTERN_MASTER_KEY');
   }

@@ -2,7 +2,7 @@ import { after, type Clock } from '../../kernel/clock.ts';
 import { newId, randomToken } from '../../kernel/ids.ts';
 import { sha256 } from '../../platform/crypto/digest.ts';
 import type { Envelope } from '../../platform/crypto/envelope.ts';
-import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Tx } from '../../platform/db/database.ts';
 import type { AccountStore, LinkKind } from './store.ts';
 
 export interface LinkRequest {
@@ -32,8 +32,8 @@ export interface Links {
 
 const aad = (id: string): string => `one_time_link|token_enc|${id}`;
 
-export function createLinks(deps: { db: Database; store: AccountStore; clock: Clock; envelope: Envelope }): Links {
-  const { db, store, clock, envelope } = deps;
+export function createLinks(deps: { store: AccountStore; clock: Clock; envelope: Envelope }): Links {
+  const { store, clock, envelope } = deps;
 
   const links: Links = {
     async createLink(tx, { kind, userId, ttlSeconds, keepReadable = false, createdBy }) {
@@ -58,20 +58,28 @@ export function createLinks(deps: { db: Database; store: AccountStore; clock: Cl
     cancelLinks: (tx, kind, userId) => store.cancelLinks(tx, kind, userId, clock.now()),
 
     async currentSetupLink() {
-      const link = await store.newestReadableLink('setup', clock.now());
+      const link = await store.newestSetupLink(clock.now());
       return link?.tokenEnc ? envelope.open(link.tokenEnc, aad(link.id)).toString('utf8') : null;
     },
 
-    ensureSetupLink: (ttlSeconds) =>
-      db.tx(async (tx) => {
-        // Serialised with whoever becomes admin or makes a link beside us.
-        await store.lockAdmins(tx);
-        if ((await store.activeAdmins(tx, clock.now())) > 0) return null;
-        const open = await links.currentSetupLink();
-        if (open) return open;
-        await store.cancelLinks(tx, 'setup', undefined, clock.now());
-        return (await links.createLink(tx, { kind: 'setup', ttlSeconds, keepReadable: true })).token;
-      }),
+    async ensureSetupLink(ttlSeconds) {
+      const now = clock.now();
+      if (await store.hasAdmin(now)) return null;
+      const open = await links.currentSetupLink();
+      if (open) return open;
+      const id = newId(now.getTime());
+      const token = randomToken(32);
+      const tokenEnc = envelope.seal(Buffer.from(token), aad(id));
+      await store.addSetupLink({
+        id,
+        tokenHash: sha256(token),
+        tokenEnc,
+        at: now,
+        expiresAt: after(clock, ttlSeconds),
+      });
+      // Whoever made one at the same moment and ourselves then show the same.
+      return links.currentSetupLink();
+    },
   };
   return links;
 }

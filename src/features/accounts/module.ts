@@ -22,6 +22,6 @@ export function createAccounts({ db, audit, clock, envelope, ...needs }: Account
   const store = createAccountStore(db);
   return {
     ...createAccountService({ db, store, audit, clock, needs }),
-    links: createLinks({ db, store, clock, envelope }),
+    links: createLinks({ store, clock, envelope }),
   };
 }

@@ -140,7 +140,7 @@ export function createAccountService(deps: {
         await audit.in(tx, changeEvent(origin, { action: 'user.enable', target: target(user) }));
       }),
 
-    hasAdmin: async () => (await store.activeAdmins(db.prisma, clock.now())) > 0,
+    hasAdmin: () => store.hasAdmin(clock.now()),
 
     async awaitsFirstAdmin(tx) {
       await store.lockAdmins(tx);

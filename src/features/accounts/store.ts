@@ -138,12 +138,27 @@ export function createAccountStore(db: Database) {
         select: { id: true, userId: true, expiresAt: true },
       }),
 
-    newestReadableLink: (kind: LinkKind, at: Date) =>
-      prisma.oneTimeLink.findFirst({
-        where: { kind, usedAt: null, expiresAt: { gt: at }, tokenEnc: { not: null } },
-        orderBy: { createdAt: 'desc' },
-        select: { id: true, tokenEnc: true },
-      }),
+    // What every start asks is asked by SQL: a process that only starts must not load Prisma's engine.
+    async hasAdmin(at: Date): Promise<boolean> {
+      const text = `SELECT 1 FROM assignment a JOIN role r ON r.id = a.role_id JOIN user_account u ON u.id = a.user_id
+        WHERE r.name = $1 AND u.status = 'active' AND (a.expires_at IS NULL OR a.expires_at > $2) LIMIT 1`;
+      return (await db.query('accounts-has-admin', text, [ADMIN_ROLE, at])).length > 0;
+    },
+
+    async newestSetupLink(at: Date): Promise<{ id: string; tokenEnc: Buffer } | undefined> {
+      const text = `SELECT id, token_enc AS "tokenEnc" FROM one_time_link
+        WHERE kind = 'setup' AND used_at IS NULL AND expires_at > $1 AND token_enc IS NOT NULL
+        ORDER BY created_at DESC, id DESC LIMIT 1`;
+      const [link] = await db.query<{ id: string; tokenEnc: Buffer }>('accounts-setup-link', text, [at]);
+      return link;
+    },
+
+    async addSetupLink(link: { id: string; tokenHash: Buffer; tokenEnc: Buffer; at: Date; expiresAt: Date }) {
+      const text = `INSERT INTO one_time_link (id, kind, token_hash, token_enc, created_at, expires_at)
+        VALUES ($1, 'setup', $2, $3, $4, $5)`;
+      const { id, tokenHash, tokenEnc, at, expiresAt } = link;
+      await db.query('accounts-add-setup-link', text, [id, tokenHash, tokenEnc, at, expiresAt]);
+    },
 
     /** Takes links of this kind out of use: all of a person, or all. */
     async cancelLinks(tx: Tx, kind: LinkKind, userId: string | undefined, at: Date): Promise<number> {

@@ -15,6 +15,8 @@ export interface Audit {
   in(tx: Tx, event: AuditEvent): Promise<void>;
   /** Resolves once the event is durable. Rejects with 503 when it can't be written: then nothing may be answered. */
   record(event: AuditEvent): Promise<void>;
+  /** The event as a row, for a statement of the caller's that writes it together with the change. */
+  row(event: AuditEvent): AuditRow;
   /** The same for several events, with the rows that belong to them, in one statement. */
   commit(events: AuditEvent[], companions?: CompanionRow[]): Promise<void>;
   /** Resolves when nothing is left to write. */
@@ -26,7 +28,7 @@ interface Entry {
   companions: CompanionRow[];
 }
 
-const AUDIT_COLUMNS =
+export const AUDIT_COLUMNS =
   'id, time, action, outcome, reason, actor_type, actor_id, actor_name, target_type, target_id, target_name, ' +
   'client_id, address, user_agent, request_id, data';
 
@@ -67,6 +69,7 @@ export function createAudit(deps: {
   }
 
   return {
+    row,
     async in(tx, event) {
       await tx.$executeRawUnsafe(INSERT_EVENTS, JSON.stringify([row(event)]));
     },

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../kernel/clock.ts';
 import { randomToken } from '../../kernel/ids.ts';
-import type { Database } from '../db/database.ts';
 import type { Envelope } from './envelope.ts';
+import type { SettingStore } from './setting-store.ts';
 
 export interface InstallationSecrets {
   /** Sign cookies; the first signs, all verify. */
@@ -35,27 +34,20 @@ type Name = keyof typeof makers;
  * start together for the first time one writes each row and all read that one.
  */
 export async function loadInstallationSecrets(
-  db: Database,
+  settings: SettingStore,
   envelope: Envelope,
-  clock: Clock,
 ): Promise<InstallationSecrets> {
   const names = Object.keys(makers) as Name[];
   const aad = (name: string): string => `setting|value_enc|${name}`;
-  let rows = await db.prisma.setting.findMany({ where: { name: { in: names } } });
-  const absent = names.filter((name) => !rows.some((row) => row.name === name));
+  let rows = await settings.read(names);
+  const absent = names.filter((name) => !rows.has(name));
   if (absent.length > 0) {
-    await db.prisma.setting.createMany({
-      data: absent.map((name) => ({
-        name,
-        valueEnc: envelope.seal(Buffer.from(JSON.stringify(makers[name]())), aad(name)),
-        updatedAt: clock.now(),
-      })),
-      skipDuplicates: true,
-    });
-    rows = await db.prisma.setting.findMany({ where: { name: { in: names } } });
+    const made = (name: Name): Buffer => envelope.seal(Buffer.from(JSON.stringify(makers[name]())), aad(name));
+    await settings.add(new Map(absent.map((name) => [name, made(name)])));
+    rows = await settings.read(names);
   }
   const value = <N extends Name>(name: N): ReturnType<(typeof makers)[N]> => {
-    const sealed = rows.find((row) => row.name === name)?.valueEnc;
+    const sealed = rows.get(name);
     if (!sealed) throw new Error(`the setting ${name} holds no secret`);
     return JSON.parse(envelope.open(sealed, aad(name)).toString('utf8'));
   };

@@ -16,7 +16,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/dat
 import { systemClock } from '../../kernel/clock.ts';
 import { createEnvelope } from './envelope.ts';
 import { loadInstallationSecrets } from './installation.ts';
-import { hasSealedData, loadMasterKey, openCanary } from './master-key.ts';
+import { loadMasterKey, openCanary } from './master-key.ts';
+import { createSettingStore } from './setting-store.ts';
 
 const log = pino({ level: 'silent' });
 
@@ -76,28 +77,32 @@ describe('canary and installation secrets', () => {
 
   test('the canary lets only the key in that the database was sealed with', async () => {
     const { db } = database;
-    expect(await hasSealedData(db)).toBe(false);
-    await openCanary(db, envelope, systemClock);
-    await openCanary(db, envelope, systemClock);
-    expect(await hasSealedData(db)).toBe(true);
-    await expect(openCanary(db, other, systemClock)).rejects.toMatchObject({ code: 'config.wrong_master_key' });
+    expect(await createSettingStore(db, systemClock).anySealed()).toBe(false);
+    await openCanary(createSettingStore(db, systemClock), envelope);
+    await openCanary(createSettingStore(db, systemClock), envelope);
+    expect(await createSettingStore(db, systemClock).anySealed()).toBe(true);
+    await expect(openCanary(createSettingStore(db, systemClock), other)).rejects.toMatchObject({
+      code: 'config.wrong_master_key',
+    });
     expect(await db.prisma.setting.count()).toBe(1);
   });
 
   test('a canary that is gone from sealed data is not made anew', async () => {
     const { db } = database;
-    await openCanary(db, envelope, systemClock);
-    await loadInstallationSecrets(db, envelope, systemClock);
+    await openCanary(createSettingStore(db, systemClock), envelope);
+    await loadInstallationSecrets(createSettingStore(db, systemClock), envelope);
     await db.prisma.setting.delete({ where: { name: 'canary' } });
-    await expect(openCanary(db, other, systemClock)).rejects.toMatchObject({ code: 'config.wrong_master_key' });
+    await expect(openCanary(createSettingStore(db, systemClock), other)).rejects.toMatchObject({
+      code: 'config.wrong_master_key',
+    });
     expect(await db.prisma.setting.findUnique({ where: { name: 'canary' } })).toBeNull();
   });
 
   test('of two first starts with different keys only one goes on', async () => {
     const { db } = database;
     const starts = await Promise.allSettled([
-      openCanary(db, envelope, systemClock),
-      openCanary(db, other, systemClock),
+      openCanary(createSettingStore(db, systemClock), envelope),
+      openCanary(createSettingStore(db, systemClock), other),
     ]);
     expect(starts.map((start) => start.status).sort()).toEqual(['fulfilled', 'rejected']);
   });
@@ -105,11 +110,11 @@ describe('canary and installation secrets', () => {
   test('secrets are made once, also by processes that start together, and stand sealed', async () => {
     const { db } = database;
     const loaded = await Promise.all(
-      Array.from({ length: 8 }, () => loadInstallationSecrets(db, envelope, systemClock)),
+      Array.from({ length: 8 }, () => loadInstallationSecrets(createSettingStore(db, systemClock), envelope)),
     );
     const [first] = loaded;
     for (const secrets of loaded) expect(secrets).toEqual(first);
-    expect(await loadInstallationSecrets(db, envelope, systemClock)).toEqual(first);
+    expect(await loadInstallationSecrets(createSettingStore(db, systemClock), envelope)).toEqual(first);
     expect(first?.csrfKey).toHaveLength(32);
     expect(first?.pepper.key).toHaveLength(32);
     expect(first?.pepper.id).not.toBe('');
@@ -123,10 +128,10 @@ describe('canary and installation secrets', () => {
 
   test('a secret that was moved to another name is refused', async () => {
     const { db } = database;
-    await loadInstallationSecrets(db, envelope, systemClock);
+    await loadInstallationSecrets(createSettingStore(db, systemClock), envelope);
     const csrf = await db.prisma.setting.findUniqueOrThrow({ where: { name: 'csrf_key' } });
     await db.prisma.setting.update({ where: { name: 'counter_key' }, data: { valueEnc: csrf.valueEnc } });
-    await expect(loadInstallationSecrets(db, envelope, systemClock)).rejects.toMatchObject({
+    await expect(loadInstallationSecrets(createSettingStore(db, systemClock), envelope)).rejects.toMatchObject({
       code: 'crypto.unreadable',
     });
   });

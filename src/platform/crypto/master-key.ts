@@ -11,13 +11,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { Config } from '../config/schema.ts';
-import type { Database } from '../db/database.ts';
 import type { Log } from '../observe/log.ts';
 import { equal } from './digest.ts';
 import type { Envelope } from './envelope.ts';
+import type { SettingStore } from './setting-store.ts';
 
 const FILE = 'master.key';
 const BYTES = 32;
@@ -103,30 +102,18 @@ export function loadMasterKey(
   return made;
 }
 
-/** Whether something in the database was sealed with a master key; answers no for a database without tables. */
-export async function hasSealedData(db: Database): Promise<boolean> {
-  const tables = await db.prisma.$queryRaw<
-    { present: boolean }[]
-  >`SELECT to_regclass('setting') IS NOT NULL AS present`;
-  if (!tables[0]?.present) return false;
-  return (await db.prisma.setting.count({ where: { valueEnc: { not: null } } })) > 0;
-}
-
 /**
  * Proves that the master key is this database's key, by opening the canary row; makes the row on the first start.
  * Throws AppError `config.wrong_master_key`. To be awaited before anything is written or listens.
  */
-export async function openCanary(db: Database, envelope: Envelope, clock: Clock): Promise<void> {
-  if (!(await hasSealedData(db))) {
-    await db.prisma.setting.createMany({
-      data: [{ name: CANARY, valueEnc: envelope.seal(CANARY_TEXT, CANARY_AAD), updatedAt: clock.now() }],
-      skipDuplicates: true,
-    });
+export async function openCanary(settings: SettingStore, envelope: Envelope): Promise<void> {
+  if (!(await settings.anySealed())) {
+    await settings.add(new Map([[CANARY, envelope.seal(CANARY_TEXT, CANARY_AAD)]]));
   }
   // Read back also after writing: of two processes at their first start, the other may have been first.
-  const row = await db.prisma.setting.findUnique({ where: { name: CANARY } });
+  const sealed = (await settings.read([CANARY])).get(CANARY);
   try {
-    if (row?.valueEnc && equal(envelope.open(row.valueEnc, CANARY_AAD), CANARY_TEXT)) return;
+    if (sealed && equal(envelope.open(sealed, CANARY_AAD), CANARY_TEXT)) return;
   } catch (cause) {
     throw wrongKey('the master key is not the one that this database was sealed with', cause);
   }

@@ -17,6 +17,8 @@ export interface Database {
   tx<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** One prepared statement, one round trip: for the paths where Prisma's own cost counts. `name` names the text. */
   query<R>(name: string, text: string, values: unknown[]): Promise<R[]>;
+  /** Several statements in one transaction, decided beforehand: for what happens before anything needs Prisma's engine. */
+  batch(statements: { text: string; values: unknown[] }[]): Promise<void>;
   /**
    * Calls `handler` with each payload. After a lost connection it is called with undefined: notifications may have been
    * missed. Resolves when the channel is listened to; the returned function ends it.
@@ -96,6 +98,23 @@ export async function openDatabase({ url, log, maxConnections = 10 }: DatabaseOp
       try {
         const result = await pool.query({ name, text, values });
         return result.rows as R[];
+      } catch (error) {
+        throw translateFailure(error);
+      }
+    },
+    async batch(statements) {
+      try {
+        const client = await pool.connect();
+        try {
+          await client.query('BEGIN');
+          for (const statement of statements) await client.query(statement);
+          await client.query('COMMIT');
+        } catch (error) {
+          await client.query('ROLLBACK').catch(() => undefined);
+          throw error;
+        } finally {
+          client.release();
+        }
       } catch (error) {
         throw translateFailure(error);
       }
