@@ -54,7 +54,12 @@ const listColumns = {
 
 const isApplication = { type: { in: [...APPLICATION_TYPES] } };
 const secretColumns = { id: true, prefix: true, createdAt: true, expiresAt: true } as const;
-const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
+/** The newest is the one that has no end yet. */
+const newestFirst = [
+  { expiresAt: { sort: 'desc' as const, nulls: 'first' as const } },
+  { createdAt: 'desc' as const },
+  { id: 'desc' as const },
+];
 
 export async function insertClient(
   tx: Tx,

@@ -38,12 +38,12 @@ export interface Tokens {
 export function createTokenService({ db, audit, clock }: { db: Database; audit: Audit; clock: Clock }): Tokens {
   return {
     async list({ user, serviceAccount, after, ...rest }) {
-      const [userIds, serviceAccountIds] = await Promise.all([
+      const [userIds, serviceClientIds] = await Promise.all([
         user ? store.findUserIds(db.prisma, user) : undefined,
-        serviceAccount ? store.findServiceAccountIds(db.prisma, serviceAccount) : undefined,
+        serviceAccount ? store.findServiceClientIds(db.prisma, serviceAccount) : undefined,
       ]);
       const cursor = decodeTimeCursor(after);
-      const criteria = { ...rest, userIds, serviceAccountIds, after: isRowKey(cursor?.id) ? cursor : undefined };
+      const criteria = { ...rest, userIds, serviceClientIds, after: isRowKey(cursor?.id) ? cursor : undefined };
       return await store.listTokens(db.prisma, criteria, clock.now());
     },
 

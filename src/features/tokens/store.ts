@@ -26,7 +26,8 @@ export interface TokenCriteria {
   clientId?: string | undefined;
   /** Absent: any. Empty: nobody, so nothing is found. */
   userIds?: string[] | undefined;
-  serviceAccountIds?: string[] | undefined;
+  /** client_ids of service accounts: the same tokens as by account, found by the index that exists anyway. */
+  serviceClientIds?: string[] | undefined;
   audience?: string | undefined;
   /** `id` is the row's key in hex. */
   after?: TimeCursor | undefined;
@@ -83,15 +84,13 @@ function inState(state: TokenState | undefined, now: Date): Prisma.Sql {
 }
 
 function conditions(criteria: TokenCriteria, now: Date): Prisma.Sql {
-  const { clientId, userIds, serviceAccountIds, audience } = criteria;
+  const { clientId, userIds, serviceClientIds, audience } = criteria;
   return Prisma.join(
     [
       inState(criteria.state, now),
       clientId === undefined ? Prisma.empty : Prisma.sql`AND t.client_id = ${clientId}`,
       userIds === undefined ? Prisma.empty : Prisma.sql`AND t.user_id = ANY(${userIds}::uuid[])`,
-      serviceAccountIds === undefined
-        ? Prisma.empty
-        : Prisma.sql`AND t.service_account_id = ANY(${serviceAccountIds}::uuid[])`,
+      serviceClientIds === undefined ? Prisma.empty : Prisma.sql`AND t.client_id = ANY(${serviceClientIds}::text[])`,
       audience === undefined ? Prisma.empty : Prisma.sql`AND t.audience = ${audience}`,
       beyond(criteria.after),
     ],
@@ -193,10 +192,10 @@ export async function findUserIds(db: Tx, text: string): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
-/** Ids of service accounts by id, client_id or name. */
-export async function findServiceAccountIds(db: Tx, text: string): Promise<string[]> {
-  const rows = await db.$queryRaw<{ id: string }[]>`
-    SELECT id::text FROM service_account
+/** client_ids of service accounts by id, client_id or name. */
+export async function findServiceClientIds(db: Tx, text: string): Promise<string[]> {
+  const rows = await db.$queryRaw<{ client_id: string }[]>`
+    SELECT client_id FROM service_account
     WHERE client_id = ${text} OR lower(name) = ${text.toLowerCase()} OR id::text = ${text.toLowerCase()}`;
-  return rows.map((row) => row.id);
+  return rows.map((row) => row.client_id);
 }
