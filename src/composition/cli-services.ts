@@ -75,7 +75,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
 
     clients: {
       async create(input, by) {
-        const { clientId, secret } = await applications.create(input as never, by);
+        const { clientId, secret } = await applications.create(input, by);
         return { clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
       },
     },

@@ -72,7 +72,7 @@ export async function createApi(postern: Postern, permissions: string[], tokenTt
     {
       audience,
       permissions: permissions.map((name) => ({ name, description: `May ${name}` })),
-      ...(tokenTtl === undefined ? {} : { tokenTtl }),
+      ...(tokenTtl === undefined ? {} : { lifetime: tokenTtl }),
     },
     BY_TEST,
   );
