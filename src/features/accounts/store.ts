@@ -11,6 +11,10 @@ const userFields = { id: true, email: true, name: true, status: true, createdAt:
 
 export type UserRow = Prisma.UserGetPayload<{ select: typeof userFields }>;
 
+const activeAdmin = (role: string, at: string): string =>
+  `SELECT 1 FROM assignment a JOIN role r ON r.id = a.role_id JOIN user_account u ON u.id = a.user_id
+    WHERE r.name = ${role} AND u.status = 'active' AND (a.expires_at IS NULL OR a.expires_at > ${at})`;
+
 export function createAccountStore(db: Database) {
   const { prisma } = db;
 
@@ -140,8 +144,7 @@ export function createAccountStore(db: Database) {
 
     // What every start asks is asked by SQL: a process that only starts must not load Prisma's engine.
     async hasAdmin(at: Date): Promise<boolean> {
-      const text = `SELECT 1 FROM assignment a JOIN role r ON r.id = a.role_id JOIN user_account u ON u.id = a.user_id
-        WHERE r.name = $1 AND u.status = 'active' AND (a.expires_at IS NULL OR a.expires_at > $2) LIMIT 1`;
+      const text = `${activeAdmin('$1', '$2')} LIMIT 1`;
       return (await db.query('accounts-has-admin', text, [ADMIN_ROLE, at])).length > 0;
     },
 
@@ -153,11 +156,24 @@ export function createAccountStore(db: Database) {
       return link;
     },
 
+    /** Makes the link unless there is an admin or an open link; serialised with whoever does either beside us. */
     async addSetupLink(link: { id: string; tokenHash: Buffer; tokenEnc: Buffer; at: Date; expiresAt: Date }) {
-      const text = `INSERT INTO one_time_link (id, kind, token_hash, token_enc, created_at, expires_at)
-        VALUES ($1, 'setup', $2, $3, $4, $5)`;
       const { id, tokenHash, tokenEnc, at, expiresAt } = link;
-      await db.query('accounts-add-setup-link', text, [id, tokenHash, tokenEnc, at, expiresAt]);
+      await db.batch([
+        { text: 'SELECT id FROM role WHERE name = $1 FOR UPDATE', values: [ADMIN_ROLE] },
+        {
+          text: `UPDATE one_time_link SET used_at = $1, token_enc = NULL
+            WHERE kind = 'setup' AND used_at IS NULL AND expires_at <= $1`,
+          values: [at],
+        },
+        {
+          text: `INSERT INTO one_time_link (id, kind, token_hash, token_enc, created_at, expires_at)
+            SELECT $1, 'setup', $2, $3, $4, $5
+            WHERE NOT EXISTS (SELECT 1 FROM one_time_link WHERE kind = 'setup' AND used_at IS NULL)
+              AND NOT EXISTS (${activeAdmin('$6', '$4')})`,
+          values: [id, tokenHash, tokenEnc, at, expiresAt, ADMIN_ROLE],
+        },
+      ]);
     },
 
     /** Takes links of this kind out of use: all of a person, or all. */
