@@ -57,10 +57,14 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const clock = options.clock ?? systemClock;
   const log = options.log ?? createLog({ level: config.logLevel });
 
-  const foundation = await openFoundation(config, { clock, log });
+  const metrics = createMetrics({ passwordHashQueue: () => parts.hasher.queued() });
+  const foundation = await openFoundation(config, {
+    clock,
+    log,
+    onAuditCommit: (seconds) => metrics.auditCommitSeconds.observe(seconds),
+  });
   const { db, audit, secrets } = foundation;
   const parts = await createParts(foundation);
-  const metrics = createMetrics({ passwordHashQueue: () => parts.hasher.queued() });
   const assets = createAssets(ASSETS);
   const views = createViews({ dir: VIEWS, assets });
 
@@ -81,6 +85,10 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     }),
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
+    onKeys: (keys) => {
+      metrics.signingKeyExpiry.reset();
+      for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);
+    },
   });
   const health = createHealth({
     checks: {

@@ -26,8 +26,11 @@ export interface Foundation {
 }
 
 /** The database, migrated; the master key, proven to be the one that the data was encrypted with; the audit log. */
-export async function openFoundation(config: Config, options: { clock: Clock; log: Log }): Promise<Foundation> {
-  const { clock, log } = options;
+export async function openFoundation(
+  config: Config,
+  options: { clock: Clock; log: Log; onAuditCommit?: (seconds: number) => void },
+): Promise<Foundation> {
+  const { clock, log, onAuditCommit } = options;
   const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
   const databaseUrl = config.databaseUrl ?? embedded?.url ?? '';
   let db: Database | undefined;
@@ -38,7 +41,12 @@ export async function openFoundation(config: Config, options: { clock: Clock; lo
     const envelope = createEnvelope(loadMasterKey(config, { dataExists: await settings.anySealed(), log }));
     await openCanary(settings, envelope);
     const secrets = await loadInstallationSecrets(settings, envelope);
-    const audit = createAudit({ db, clock, companionInsert: INSERT_TOKENS });
+    const audit = createAudit({
+      db,
+      clock,
+      companionInsert: INSERT_TOKENS,
+      ...(onAuditCommit ? { onCommit: onAuditCommit } : {}),
+    });
     const opened = db;
     return {
       config,

@@ -17,7 +17,7 @@ import { override } from './internals.ts';
 import { deferWrite } from './request-writes.ts';
 import { createSessionStore } from './session-store.ts';
 import { METHODS, PATHS, type ProviderPages, settings } from './settings.ts';
-import { KEYS_CHANGED, type SigningKeys } from './signing-keys.ts';
+import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { JWT_ALIAS } from './token-row.ts';
 import { createTokenStore, toTokenRow } from './token-store.ts';
@@ -46,6 +46,8 @@ export interface ProtocolDeps {
   clientLimit: { take(key: string): Promise<void> };
   onToken: (grantType: string, result: 'success' | 'refused') => void;
   onRefreshReuse: () => void;
+  /** Told which keys sign, and until when each should, whenever that changes. */
+  onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
 }
 
 const PRIVATE_PARTS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'key_ops']);
@@ -73,6 +75,10 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
 
   async function build() {
     const jwks = await keys.jwks();
+    const signing = (await keys.list()).filter((key) => key.status === 'active');
+    deps.onKeys(
+      signing.map(({ kid, activatedAt, createdAt }) => ({ kid, rotateBy: rotateBy(activatedAt ?? createdAt) })),
+    );
     const provider = new Provider(
       config.issuer,
       settings({

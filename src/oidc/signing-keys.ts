@@ -51,6 +51,13 @@ const CREATE_FIRST = `WITH made AS (
   SELECT ${AUDIT_COLUMNS} FROM json_populate_recordset(NULL::audit_event, $3::json)
     WHERE EXISTS (SELECT 1 FROM made WHERE status = 'active')`;
 
+/** How long a key should sign at the most. */
+const ROTATE_AFTER_MS = 90 * 86_400_000;
+
+export function rotateBy(activatedAt: Date): Date {
+  return new Date(activatedAt.getTime() + ROTATE_AFTER_MS);
+}
+
 /** The longest that anything signed stays valid (an ID token), with a margin: so long a retired key is published. */
 const PUBLISHED_AFTER_SECONDS = 3600 + 600;
 

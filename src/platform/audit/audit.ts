@@ -43,6 +43,8 @@ export function createAudit(deps: {
    * that both are durable together. Given by the part that owns the table.
    */
   companionInsert?: string;
+  /** Told how long each commit took. */
+  onCommit?: (seconds: number) => void;
 }): Audit {
   const { db, clock } = deps;
   const together = deps.companionInsert ? `WITH companion AS (${deps.companionInsert}) ${INSERT_EVENTS}` : undefined;
@@ -51,6 +53,7 @@ export function createAudit(deps: {
     async flush(entries) {
       const events = JSON.stringify(entries.flatMap((entry) => entry.events));
       const companions = entries.flatMap((entry) => entry.companions);
+      const began = performance.now();
       try {
         if (companions.length > 0 && together) {
           await db.query('audit-commit-together', together, [events, JSON.stringify(companions)]);
@@ -59,6 +62,8 @@ export function createAudit(deps: {
         }
       } catch (error) {
         throw unavailable('audit.unavailable', error);
+      } finally {
+        deps.onCommit?.((performance.now() - began) / 1000);
       }
     },
   });
