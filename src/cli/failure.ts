@@ -18,8 +18,15 @@ export function explainFailure(error: unknown, words: Words = () => undefined): 
   const message = typeof error.detail === 'string' ? error.detail : words(error.code, error.params);
   const failure = { code: error.code, message: message ?? error.code };
   if (!error.fields) return failure;
-  const fields = Object.entries(error.fields).map(([name, field]) => [name, explainField(field, words)] as const);
+  const fields = Object.entries(error.fields).map(
+    ([name, field]) => [asOption(name), explainField(field, words)] as const,
+  );
   return { ...failure, fields: Object.fromEntries(fields) };
+}
+
+/** Inputs are named in camel case inside, options with hyphens. */
+function asOption(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function explainField(field: FieldError, words: Words): string {

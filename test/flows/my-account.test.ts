@@ -51,7 +51,7 @@ describe('one’s own account', () => {
     await browserOf({ ...person, password: 'seven green elephants' });
   });
 
-  test('S61 guesses of the current password are limited as at sign-in', async () => {
+  test('S61 S90 guesses of the current password are limited as at sign-in', async () => {
     const person = await createPerson(postern);
     const here = await browserOf(person);
     const statuses: number[] = [];
@@ -65,6 +65,8 @@ describe('one’s own account', () => {
     }
     expect(statuses.slice(0, 5)).toEqual([422, 422, 422, 422, 422]);
     expect(statuses.at(-1)).toBe(429);
+    const [newest] = await postern.parts.events.about(person.id, 1);
+    expect(newest).toMatchObject({ action: 'user.password_change', outcome: 'denied', reason: 'throttled' });
   });
 
   test('S81 factors ask for a second factor that is younger than five minutes', async () => {

@@ -110,7 +110,8 @@ async function checkMigrations(db: Database): Promise<Finding> {
 
 async function checkMasterKey(db: Database, config: Config, log: Log): Promise<Finding> {
   const settings = createSettingStore(db, systemClock);
-  if (!(await settings.anySealed())) return ok('master key', 'nothing is encrypted yet; the first start settles the key');
+  if (!(await settings.anySealed()))
+    return ok('master key', 'nothing is encrypted yet; the first start settles the key');
   try {
     // With data there, neither call makes or writes anything.
     const key = loadMasterKey(config, { dataExists: true, log });

@@ -61,7 +61,14 @@ export function createMyAccount(needs: MyAccountNeeds, mail: MyAccountMail) {
   async function proveCurrentPassword(self: Self, password: string): Promise<void> {
     const { person, request } = self;
     const subject = { kind: 'password' as const, account: person.email, address: request.address };
-    await limits.check(subject);
+    try {
+      await limits.check(subject);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'limits.too_many') {
+        await audit.record(event(self, { action: 'user.password_change', outcome: 'denied', reason: 'throttled' }));
+      }
+      throw error;
+    }
     let right: boolean;
     try {
       right = await credentials.verifyPassword(person.id, password);
