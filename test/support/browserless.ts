@@ -33,7 +33,8 @@ export interface Agent {
 
 const MOST_HOPS = 12;
 
-export function createAgent(origin: string, cookies: Cookie[] = []): Agent {
+/** `always`: headers of every request, such as the address that a proxy would add. */
+export function createAgent(origin: string, cookies: Cookie[] = [], always: Record<string, string> = {}): Agent {
   function cookieHeader(path: string): string {
     return cookies
       .filter((cookie) => path === cookie.path || path.startsWith(cookie.path.replace(/\/?$/, '/')))
@@ -67,7 +68,7 @@ export function createAgent(origin: string, cookies: Cookie[] = []): Agent {
     for (;;) {
       const response = await fetch(url, {
         ...next,
-        headers: { ...(next.headers as Record<string, string>), cookie: cookieHeader(url.pathname) },
+        headers: { ...always, ...(next.headers as Record<string, string>), cookie: cookieHeader(url.pathname) },
         redirect: 'manual',
       });
       take(response, url.pathname);
@@ -118,6 +119,7 @@ export function createAgent(origin: string, cookies: Cookie[] = []): Agent {
       createAgent(
         origin,
         cookies.map((cookie) => ({ ...cookie })),
+        always,
       ),
   };
   return agent;
