@@ -81,5 +81,3 @@ export function createUserAdminStore({ prisma }: Pick<Database, 'prisma'>) {
       (await tx.user.deleteMany({ where: { id } })).count === 1,
   };
 }
-
-export type UserAdminStore = ReturnType<typeof createUserAdminStore>;

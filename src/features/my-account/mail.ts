@@ -1,5 +1,5 @@
 import type { SignedInPerson } from '../../platform/web/context.ts';
-import type { MyAccountNeeds } from './module.ts';
+import type { MyAccountNeeds } from './needs.ts';
 
 export type MyAccountMail = ReturnType<typeof createMyAccountMail>;
 

@@ -6,7 +6,7 @@ import { flash } from '../../platform/web/flash.ts';
 import { personOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Invalid, type Route, route } from '../../platform/web/route.ts';
-import type { MyAccountNeeds } from './module.ts';
+import type { MyAccountNeeds } from './needs.ts';
 import type { Enrollment, MyAccountService, Self } from './service.ts';
 
 const HOME = '/account';

@@ -5,7 +5,7 @@ import type { AuditEvent } from '../../platform/audit/audit.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import type { SignedInPerson } from '../../platform/web/context.ts';
 import type { MyAccountMail } from './mail.ts';
-import type { MyAccountNeeds } from './module.ts';
+import type { MyAccountNeeds } from './needs.ts';
 
 /** How long a new authenticator key may stand on its page before it has to be confirmed. */
 const ENROLLMENT_SECONDS = 15 * 60;
