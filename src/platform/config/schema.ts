@@ -42,10 +42,9 @@ const port = wholeNumber(0, 65535, 'a port number');
 const list = z.string().transform((value) => value.split(/[\s,]+/).filter((entry) => entry !== ''));
 
 function url(protocols: string[], message: string) {
-  return z.string().refine((value) => {
-    const parsed = URL.parse(value);
-    return parsed !== null && protocols.includes(parsed.protocol);
-  }, message);
+  const isUrl = (value: string) => protocols.includes(URL.parse(value)?.protocol ?? '');
+  // abort: what further checks take apart must be a URL.
+  return z.string().refine(isUrl, { message, abort: true });
 }
 
 const issuer = url(['https:', 'http:'], 'must be an absolute URL such as https://id.example.com')
