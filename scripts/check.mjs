@@ -13,6 +13,7 @@ const parts = [
   ['structure', ['--disable-warning=ExperimentalWarning', path.join(root, 'scripts/structure.mjs')]],
   ['unused code', [path.join(modules, 'knip/bin/knip.js'), '--no-progress', '--treat-config-hints-as-errors']],
   ['migrations', [path.join(root, 'scripts/migrations.ts'), 'diff']],
+  ['pages made from the code', [path.join(root, 'scripts/docs/generate.ts'), '--check']],
 ];
 
 /**

@@ -55,6 +55,7 @@ const verbs = {
       PRISMA_HIDE_UPDATE_MESSAGE: '1',
     }),
   },
+  docs: { args: (rest) => [path.join(root, 'scripts/docs/generate.ts'), ...rest], client: false },
   build: { args: (rest) => [path.join(root, 'scripts/build.mjs'), ...rest], client: true },
   format: {
     args: (rest) => [binary('@biomejs/biome', 'bin/biome'), 'check', '--write', ...(rest.length > 0 ? rest : [root])],
