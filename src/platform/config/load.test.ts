@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, expect, test, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { AppError } from '../../kernel/errors.ts';
 import { loadConfig } from './load.ts';
 
