@@ -1,4 +1,5 @@
 import { apiAdminPages } from '../features/access/admin-pages.ts';
+import { roleAdminPages } from '../features/access/role-pages.ts';
 import { userAdminRoutes } from '../features/accounts/admin-pages.ts';
 import { createAdmin } from '../features/admin/module.ts';
 import { auditRoutes } from '../features/audit-trail/routes.ts';
@@ -74,6 +75,7 @@ export function consolePages(
     }),
     ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),
     ...apiAdminPages({ apis: access.apis, views, admin }),
+    ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
     ...tokenAdminPages({ tokens, views, admin }),
     ...auditRoutes({ views, events, admin }),
     ...myAccount.routes,

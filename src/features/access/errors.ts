@@ -11,5 +11,6 @@ export const unknownPermission = (ref: string) =>
 export const roleNameTaken = () => invalidInput({ name: { code: 'roles.name_taken' } });
 export const roleNotFound = () => new AppError('roles.not_found', { status: 404 });
 export const holderNotFound = () => new AppError('roles.holder_not_found', { status: 404 });
+export const holderUnknown = () => invalidInput({ holder: { code: 'roles.holder_unknown' } });
 export const roleBuiltIn = () => new AppError('roles.built_in', { status: 409 });
 export const lastAdmin = () => new AppError('roles.last_admin', { status: 409 });

@@ -131,3 +131,41 @@ export async function countOtherHolders(db: Tx, roleId: string, userId: string, 
     },
   });
 }
+
+export interface HolderView {
+  holder: Holder;
+  /** E-mail address of a person, name of a service account. */
+  name: string;
+  since: Date;
+}
+
+/** Newest first. */
+export async function listHolders(db: Tx, roleId: string, limit: number): Promise<HolderView[]> {
+  const rows = await db.assignment.findMany({
+    where: { roleId },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit,
+    select: {
+      createdAt: true,
+      user: { select: { id: true, email: true } },
+      serviceAccount: { select: { id: true, name: true } },
+    },
+  });
+  return rows.flatMap(({ createdAt: since, user, serviceAccount }): HolderView[] => {
+    if (user) return [{ holder: { userId: user.id }, name: user.email, since }];
+    if (serviceAccount) return [{ holder: { serviceAccountId: serviceAccount.id }, name: serviceAccount.name, since }];
+    return [];
+  });
+}
+
+/** A person by e-mail address, or a service account by name or client_id. */
+export async function findHolderByName(db: Tx, text: string): Promise<Holder | null> {
+  const emailNormalized = text.normalize('NFKC').trim().toLowerCase();
+  const user = await db.user.findUnique({ where: { emailNormalized }, select: { id: true } });
+  if (user) return { userId: user.id };
+  const account = await db.serviceAccount.findFirst({
+    where: { OR: [{ name: text.trim() }, { clientId: text.trim() }] },
+    select: { id: true },
+  });
+  return account && { serviceAccountId: account.id };
+}

@@ -5,7 +5,7 @@ import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
-import { holderNotFound, lastAdmin, roleBuiltIn, roleNameTaken, roleNotFound } from './errors.ts';
+import { holderNotFound, holderUnknown, lastAdmin, roleBuiltIn, roleNameTaken, roleNotFound } from './errors.ts';
 import * as store from './role-store.ts';
 import { type CreateRoleInput, createRoleInput, setRolePermissionsInput } from './schema.ts';
 import { isUniqueViolation } from './store.ts';
@@ -28,6 +28,10 @@ export interface Roles {
   assignIn(tx: Tx, name: string, holder: store.Holder, origin: ChangeBy): Promise<boolean>;
   /** False where it was not held. @throws roles.not_found, roles.holder_not_found, roles.last_admin */
   unassign(name: string, holder: store.Holder, origin: ChangeBy): Promise<boolean>;
+  /** A person by e-mail address, or a service account by name or client_id. @throws invalid_input on field `holder` */
+  assignTo(name: string, holder: string, origin: ChangeBy): Promise<boolean>;
+  /** The newest of those who hold it. */
+  holdersOf(roleId: string, limit: number): Promise<store.HolderView[]>;
   /** Names, in alphabetical order. */
   rolesOf(holder: store.Holder): Promise<string[]>;
   /**
@@ -143,6 +147,15 @@ export function createRoles({ db, audit, clock, permissionIds }: RolesNeeds): Ro
     },
 
     assign: (name, holder, origin) => db.tx((tx) => assignIn(tx, name, holder, origin)),
+
+    assignTo: (name, text, origin) =>
+      db.tx(async (tx) => {
+        const holder = await store.findHolderByName(tx, text);
+        if (!holder) throw holderUnknown();
+        return await assignIn(tx, name, holder, origin);
+      }),
+
+    holdersOf: (roleId, limit) => store.listHolders(db.prisma, roleId, limit),
 
     unassign: (name, holder, origin) =>
       db.tx(async (tx) => {

@@ -83,7 +83,9 @@ export const createRoleInput = z.strictObject({
     .trim()
     .min(1, 'required')
     .max(60, 'too_long')
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]*$/, 'roles.name_characters'),
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]*$/, 'roles.name_characters')
+    // Its page would stand where the form for a new role does.
+    .refine((name) => name !== 'new', 'roles.name_reserved'),
   description,
   /** As `<audience>#<permission>`. */
   permissions: permissionRefs.default([]),
