@@ -95,7 +95,8 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
   return { action: actions.success, outcome: 'success', data: successData(ctx, rows), ...common };
 }
 
-function refuseService(ctx: ParameterizedContext, error: AppError): void {
+/** RFC 6749 section 5.2 knows no code for this; `temporarily_unavailable` is the one of section 4.1.2.1. */
+export function refuseService(ctx: ParameterizedContext, error: AppError): void {
   ctx.status = error.status === 429 ? 429 : 503;
   ctx.set('Retry-After', String(error.retryAfter ?? 2));
   ctx.set('Cache-Control', 'no-store');

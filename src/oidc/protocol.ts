@@ -12,6 +12,8 @@ import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
+import { createDirectClientCredentials } from './direct-client-credentials.ts';
+import { createAccessTokenSigner } from './es256-signer.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { deferWrite } from './request-writes.ts';
@@ -19,8 +21,8 @@ import { createSessionStore } from './session-store.ts';
 import { METHODS, PATHS, type ProviderPages, settings } from './settings.ts';
 import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
-import { JWT_ALIAS } from './token-row.ts';
-import { createTokenStore, toTokenRow } from './token-store.ts';
+import { JWT_ALIAS, toTokenRow } from './token-row.ts';
+import { createTokenStore } from './token-store.ts';
 
 export interface Protocol {
   /** Serves /oauth2/… and /.well-known/…; calls the next middleware for every other path. */
@@ -116,7 +118,12 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       }),
     );
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    return { provider, run: compose(provider.middleware) };
+    const signing256 = jwks.keys.find((key) => key.alg === 'ES256' && key.use === 'sig');
+    return {
+      provider,
+      run: compose(provider.middleware),
+      sign: signing256 && createAccessTokenSigner(signing256),
+    };
   }
 
   let current = await build();
@@ -131,6 +138,15 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     });
   });
 
+  const direct = createDirectClientCredentials({
+    issuer: config.issuer,
+    clock,
+    audit,
+    clients,
+    signer: () => current.sign,
+    clientLimit: deps.clientLimit,
+    onToken: deps.onToken,
+  });
   const { protocol, host } = config.issuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
@@ -145,7 +161,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       host: { value: host, configurable: true },
     });
     ctx.cookies.secure = config.secure;
-    await current.run(ctx as unknown as KoaContextWithOIDC, next);
+    await direct(ctx, () => current.run(ctx as unknown as KoaContextWithOIDC, next));
   };
 
   return {

@@ -1,21 +1,7 @@
-import { Readable } from 'node:stream';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { Middleware } from 'koa';
+import { readWhole, replay } from './request-body.ts';
 import { JWT_ALIAS } from './token-row.ts';
-
-/** As much as the library itself would read. */
-const LONGEST_BODY = 56 * 1024;
-
-async function readAll(request: NodeJS.ReadableStream): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    length += chunk.length;
-    if (length > LONGEST_BODY) return undefined;
-    chunks.push(Buffer.from(chunk));
-  }
-  return Buffer.concat(chunks);
-}
 
 /**
  * The library refuses to introspect (RFC 7662) or revoke (RFC 7009) a JWT access token. This step verifies the JWT with
@@ -49,8 +35,8 @@ export function createStructuredTokens(options: {
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || !paths.has(ctx.path) || !ctx.is('application/x-www-form-urlencoded')) return next();
-    const raw = await readAll(ctx.req);
-    let body = raw ?? Buffer.alloc(LONGEST_BODY + 1, 0x61);
+    const raw = await readWhole(ctx.req);
+    let body = raw;
     if (raw) {
       const params = new URLSearchParams(raw.toString('utf8'));
       const tokens = params.getAll('token');
@@ -64,12 +50,7 @@ export function createStructuredTokens(options: {
         }
       }
     }
-    // The library reads the request's stream itself; it gets one that holds the body again.
-    const again = Readable.from([body]);
-    Object.defineProperty(ctx.req, 'readable', { value: true, configurable: true });
-    Object.defineProperty(ctx.req, 'iterator', { value: again.iterator.bind(again), configurable: true });
-    ctx.req.headers['content-length'] = String(body.length);
-    delete ctx.req.headers['transfer-encoding'];
+    replay(ctx, body);
     return next();
   };
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { AdapterPayload } from 'oidc-provider';
+import { newId } from '../kernel/ids.ts';
 import type { CompanionRow } from '../platform/audit/audit.ts';
 
 /** What the library stores under an opaque id is found by the id's SHA-256: the ids are bearer secrets. */
@@ -44,6 +46,48 @@ export const INSERT_TOKENS = `INSERT INTO token (${COLUMNS}, revoked_at)
     ) THEN r.created_at END
   FROM json_populate_recordset(NULL::token, $2::json) r`;
 
-export function rfc3339(epochSeconds: number): string {
+function rfc3339(epochSeconds: number): string {
   return new Date(epochSeconds * 1000).toISOString();
+}
+
+export function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+export function toTokenRow(
+  kind: string,
+  id: string,
+  payload: AdapterPayload,
+  options: { format: 'opaque' | 'jwt'; jti?: string; serviceAccountId?: string },
+): TokenRow {
+  const {
+    jti: _secret,
+    iat,
+    exp,
+    kind: _kind,
+    accountId,
+    clientId,
+    grantId,
+    sessionUid,
+    scope,
+    aud,
+    ...rest
+  } = payload;
+  const opaque = options.format === 'opaque';
+  return {
+    id_hash: `\\x${hashOf(id).toString('hex')}`,
+    kind,
+    jti: options.jti ?? newId(),
+    format: options.format,
+    user_id: text(accountId),
+    service_account_id: options.serviceAccountId ?? null,
+    client_id: text(clientId),
+    grant_id: text(grantId),
+    session_uid: text(sessionUid),
+    scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
+    audience: text(Array.isArray(aud) ? aud[0] : aud),
+    created_at: rfc3339(Number(iat)),
+    expires_at: rfc3339(Number(exp)),
+    payload: opaque || Object.keys(rest).length > 0 ? rest : null,
+  };
 }

@@ -3,7 +3,7 @@ import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
 import { deferWrite } from './request-writes.ts';
-import { hashOf, JWT_ALIAS, rfc3339, type TokenRow } from './token-row.ts';
+import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
 const ISSUED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken']);
@@ -41,48 +41,6 @@ interface FoundRow {
   iat: string;
   exp: string;
   consumed: string | null;
-}
-
-function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
-}
-
-export function toTokenRow(
-  kind: string,
-  id: string,
-  payload: AdapterPayload,
-  options: { format: 'opaque' | 'jwt'; jti?: string; serviceAccountId?: string },
-): TokenRow {
-  const {
-    jti: _secret,
-    iat,
-    exp,
-    kind: _kind,
-    accountId,
-    clientId,
-    grantId,
-    sessionUid,
-    scope,
-    aud,
-    ...rest
-  } = payload;
-  const opaque = options.format === 'opaque';
-  return {
-    id_hash: `\\x${hashOf(id).toString('hex')}`,
-    kind,
-    jti: options.jti ?? newId(),
-    format: options.format,
-    user_id: text(accountId),
-    service_account_id: options.serviceAccountId ?? null,
-    client_id: text(clientId),
-    grant_id: text(grantId),
-    session_uid: text(sessionUid),
-    scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
-    audience: text(Array.isArray(aud) ? aud[0] : aud),
-    created_at: rfc3339(Number(iat)),
-    expires_at: rfc3339(Number(exp)),
-    payload: opaque || Object.keys(rest).length > 0 ? rest : null,
-  };
 }
 
 /** The inverse: a payload as the library gave it, with its secret id put back. */
