@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import type { AdapterFactory, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../platform/config/schema.ts';
 import type { AccountSource } from './account-source.ts';
 import { CLAIMS, createFindAccount, extraTokenClaims } from './claims.ts';
@@ -45,6 +45,8 @@ const ACCESS_TOKEN = 300;
 /** RFC 6749 section 4.1.2 recommends ten minutes at the most; a minute serves. */
 const AUTHORIZATION_CODE = 60;
 const ID_TOKEN = HOUR;
+/** The longest that a client's signed assertion may still be good for: its jti is remembered for as long. */
+const ASSERTION = 600;
 export const INTERACTION_SECONDS = HOUR / 2;
 
 /** The permission on an API that lets its holder, the API's own service, ask whether a token for it is active. */
@@ -92,6 +94,12 @@ export function settings(input: SettingsInput): Configuration {
     enabledJWA: {
       clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
       idTokenSigningAlgValues: ['ES256', 'RS256'],
+    },
+    // RFC 7523 section 3, as RFC 7523bis narrows it: the library also takes the endpoint's URL as the audience, any
+    // list of audiences, and any lifetime.
+    assertJwtClientAuthClaimsAndHeader(_ctx, claims) {
+      if (claims.aud !== config.issuer) throw new errors.InvalidClientAuth('aud must be the issuer');
+      if (Number(claims.exp) > seconds() + ASSERTION) throw new errors.InvalidClientAuth('exp is too far away');
     },
     clientBasedCORS(_ctx, origin, client) {
       if (origin === 'null' || client.clientAuthMethod !== 'none') return false;

@@ -14,7 +14,7 @@ export interface Postern extends Pick<App, 'url' | 'parts' | 'db' | 'setupLink'>
   dataDir: string;
   /** What was logged, one parsed line each. */
   logged: Record<string, unknown>[];
-  close(): Promise<void>;
+  close(options?: { keepTime?: boolean }): Promise<void>;
 }
 
 /** Settings that make a process its own: any free ports, its own data folder, a key that is known. */
@@ -48,8 +48,8 @@ export async function startPostern(options: { env?: NodeJS.ProcessEnv; databaseU
     databaseUrl,
     dataDir: env.POSTERN_DATA_DIR,
     logged,
-    async close() {
-      resetTime();
+    async close({ keepTime = false } = {}) {
+      if (!keepTime) resetTime();
       await app.close();
       await made?.drop();
     },
