@@ -46,7 +46,7 @@ export async function superviseWorkers({ count, env, onReady, stop, log }: Worke
         return;
       }
       if (Date.now() - startedAt > HEALTHY_MS) delay = FIRST_DELAY_MS;
-      log.error({ slot, code, signal, retryInMs: delay }, 'a worker ended; starting another');
+      log.error({ slot, exitCode: code, signal, retryInMs: delay }, 'a worker ended; starting another');
       await wait(delay, undefined, { signal: stop }).catch(() => undefined);
       delay = Math.min(delay * 2, LAST_DELAY_MS);
     }
