@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePort } from '../../src/platform/db/embedded/server.ts';
+import { createAgent } from '../support/browserless.ts';
+import { testFolder } from '../support/database.ts';
+import { BY_TEST, createPerson, signInAndAllow } from '../support/people.ts';
+import { type Postern, startPostern } from '../support/postern.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+let postern: Postern;
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  postern = await startPostern();
+  folder = mkdtempSync(path.join(testFolder(), 'guides-'));
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+  for (const guide of ['connect-an-application.md', 'services.md']) writeExamples(guide);
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill();
+  await postern.close();
+});
+
+/** Each fenced block that names a file becomes that file. */
+function writeExamples(guide: string): void {
+  const text = readFileSync(path.join(root, 'docs/guides', guide), 'utf8');
+  for (const [, name = '', code = ''] of text.matchAll(/^```js file=(\S+)\n(.*?)^```$/gms)) {
+    writeFileSync(path.join(folder, name), code);
+  }
+}
+
+/** Starts an example as a program of its own; its lines are read one after the other. */
+function start(name: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, [path.join(folder, name)], {
+    env: { ISSUER: postern.url, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async line(): Promise<string> {
+      return String((await lines.next()).value);
+    },
+  };
+}
+
+test('a web application signs a person in, refreshes and signs out', async () => {
+  const person = await createPerson(postern);
+  const port = String(await freePort());
+  const home = `http://localhost:${port}`;
+  const { clientId, secret = '' } = await postern.parts.applications.create(
+    {
+      name: 'Shop',
+      type: 'web',
+      redirectUris: [`${home}/callback`],
+      postLogoutRedirectUris: [`${home}/`],
+      scopes: ['openid', 'profile', 'email', 'offline_access'],
+    },
+    BY_TEST,
+  );
+  const shop = start('web.mjs', { CLIENT_ID: clientId, CLIENT_SECRET: secret, PORT: port });
+  expect(await shop.line()).toBe(`Shop at ${home}`);
+
+  const here = createAgent(home);
+  const there = createAgent(postern.url);
+  const away = (await here.get('/sign-in')).leaves;
+  const back = await signInAndAllow(there, await there.get(String(away)), person);
+  expect((await here.get(String(back.leaves))).html).toBe(`Signed in as ${person.name} <${person.email}>\n`);
+  expect((await here.get('/refresh')).html).toBe('Refreshed\n');
+  expect((await here.get('/')).html).toBe(`Signed in as ${person.name} <${person.email}>\n`);
+
+  const confirm = await there.get(String((await here.get('/sign-out')).leaves));
+  const out = await there.submit(confirm, '/confirm', { logout: 'yes' });
+  expect(out.leaves?.href).toBe(`${home}/`);
+  expect((await here.get('/')).html).toBe('Sign in at /sign-in\n');
+});
+
+test('a native application comes back to whichever port it listens on', async () => {
+  const person = await createPerson(postern);
+  const { clientId } = await postern.parts.applications.create(
+    { name: 'Shop for desks', type: 'native', redirectUris: ['http://127.0.0.1/callback'] },
+    BY_TEST,
+  );
+  const program = start('native.mjs', { CLIENT_ID: clientId });
+  const address = (await program.line()).replace('Open ', '');
+  const browser = createAgent(postern.url);
+  const back = await signInAndAllow(browser, await browser.get(address), person);
+  expect(await (await fetch(String(back.leaves))).text()).toBe('You can close this window.\n');
+  expect(await program.line()).toBe(`Signed in as ${person.name}`);
+});
+
+test('a service calls another one, which verifies the token by itself', async () => {
+  const audience = 'https://stock.example.com';
+  const permissions = ['read', 'write', 'introspect'].map((name) => ({ name, description: '' }));
+  await postern.parts.access.apis.create({ audience, permissions }, BY_TEST);
+  const service = async (name: string, permission: string) => {
+    const { clientId, secret } = await postern.parts.serviceAccounts.create({ name, permissions: [permission] }, BY_TEST);
+    return { CLIENT_ID: clientId, CLIENT_SECRET: secret };
+  };
+  const port = String(await freePort());
+  const stock = start('stock.mjs', { PORT: port });
+  const STOCK_URL = (await stock.line()).replace('Stock at ', '');
+  const billing = await service('billing', `${audience}#read`);
+
+  expect(await start('call.mjs', { ...billing, STOCK_URL }).line()).toBe(`200 3 items for ${billing.CLIENT_ID}`);
+  expect((await fetch(`${STOCK_URL}/items`, { headers: { authorization: 'Bearer e30.e30.AA' } })).status).toBe(401);
+});
