@@ -1,3 +1,5 @@
+import { isId } from './ids.ts';
+
 /** A slice of a list that goes by key, not by offset: it costs the same on page 1 and on page 400. */
 export interface Page<T> {
   items: T[];
@@ -19,12 +21,18 @@ export function encodeTimeCursor({ at, id, towards = 'older' }: TimeCursor): str
   return Buffer.from(`${towards} ${at.getTime()} ${id}`).toString('base64url');
 }
 
-/** undefined for nothing and for text that no list gave out: the list then starts at its beginning. */
-export function decodeTimeCursor(text: string | undefined): TimeCursor | undefined {
+/**
+ * undefined for nothing and for text that no list gave out: the list then starts at its beginning. `isKey` tells what
+ * can be the id of a row, since the database refuses what can't.
+ */
+export function decodeTimeCursor(
+  text: string | undefined,
+  isKey: (id: string) => boolean = isId,
+): TimeCursor | undefined {
   if (text === undefined || text.length > 400) return undefined;
   const decoded = Buffer.from(text, 'base64url').toString();
   const [, towards, millis, id] = /^(older|newer) (\d{1,14}) ([\x21-\x7e]{1,200})$/.exec(decoded) ?? [];
-  if (millis === undefined || id === undefined) return undefined;
+  if (millis === undefined || id === undefined || !isKey(id)) return undefined;
   return { at: new Date(Number(millis)), id, towards: towards === 'newer' ? 'newer' : 'older' };
 }
 

@@ -102,7 +102,7 @@ export function createApplications(
     },
 
     list: ({ search, after }) =>
-      store.listApplications(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after) }),
+      store.listApplications(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after, isClientId) }),
 
     byClientId: (clientId) => store.findApplication(db.prisma, clientId, clock.now()),
 
@@ -153,6 +153,8 @@ export function createApplications(
     },
   };
 }
+
+const isClientId = (text: string) => /^[\w-]{1,100}$/.test(text);
 
 /** Without `openid` a request is no OpenID Connect request, and none of the other scopes means anything. */
 function withOpenid(scopes: readonly string[]): string[] {

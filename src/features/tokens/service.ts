@@ -42,8 +42,7 @@ export function createTokenService({ db, audit, clock }: { db: Database; audit: 
         user ? store.findUserIds(db.prisma, user) : undefined,
         serviceAccount ? store.findServiceClientIds(db.prisma, serviceAccount) : undefined,
       ]);
-      const cursor = decodeTimeCursor(after);
-      const criteria = { ...rest, userIds, serviceClientIds, after: isRowKey(cursor?.id) ? cursor : undefined };
+      const criteria = { ...rest, userIds, serviceClientIds, after: decodeTimeCursor(after, isRowKey) };
       return await store.listTokens(db.prisma, criteria, clock.now());
     },
 
@@ -78,6 +77,6 @@ export function createTokenService({ db, audit, clock }: { db: Database; audit: 
   };
 }
 
-function isRowKey(text: string | undefined): boolean {
-  return text !== undefined && /^[0-9a-f]{64}$/.test(text);
+function isRowKey(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
 }
