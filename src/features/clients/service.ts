@@ -102,7 +102,10 @@ export function createApplications(
     },
 
     list: ({ search, after }) =>
-      store.listApplications(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after, isClientId) }),
+      store.listApplications(db.prisma, {
+        search: search?.trim().slice(0, 200),
+        after: decodeTimeCursor(after, isClientId),
+      }),
 
     byClientId: (clientId) => store.findApplication(db.prisma, clientId, clock.now()),
 
