@@ -79,7 +79,10 @@ export function override(
   };
 
   // Client.compareClientSecret: secrets are stored as digests, two may be live at once.
+  // Client.includeSid: every token that a person stands behind names its session, not only for clients that registered
+  // a back-channel logout address.
   Object.assign(inside.Client.prototype, {
+    includeSid: () => true,
     compareClientSecret(this: { clientSecret?: string }, presented: string): boolean {
       return matchesDigest(this.clientSecret, presented, seconds());
     },

@@ -88,6 +88,6 @@ export function toTokenRow(
     audience: text(Array.isArray(aud) ? aud[0] : aud),
     created_at: rfc3339(Number(iat)),
     expires_at: rfc3339(Number(exp)),
-    payload: opaque || Object.keys(rest).length > 0 ? rest : null,
+    payload: opaque || Object.values(rest).some((value) => value !== undefined) ? rest : null,
   };
 }
