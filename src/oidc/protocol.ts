@@ -155,6 +155,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       ctx.set('Allow', methods.join(', '));
       throw new AppError('method_not_allowed', { status: 405 });
     }
+    // A token comes in the header alone: forms (RFC 6750 section 2.2) end up where headers do not. No body is read here.
+    if (ctx.path === PATHS.userinfo) delete ctx.req.headers['content-type'];
     // The library builds its URLs from the request; ours come from the configured issuer alone.
     Object.defineProperties(ctx.request, {
       protocol: { value: protocol.slice(0, -1), configurable: true },
