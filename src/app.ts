@@ -17,6 +17,7 @@ import type { Database } from './platform/db/database.ts';
 import { cleanExpired } from './platform/jobs/clean-expired.ts';
 import { createJobs } from './platform/jobs/jobs.ts';
 import { addressGroup } from './platform/limits/address.ts';
+import { createAdmission } from './platform/limits/admission.ts';
 import { createRequestLimit } from './platform/limits/request-limits.ts';
 import { createHealth } from './platform/observe/health.ts';
 import { createLog, type Log } from './platform/observe/log.ts';
@@ -49,6 +50,8 @@ export interface BuildOptions {
 const ADDRESS_REQUESTS = { points: 6_000, seconds: 60 };
 /** A token request costs the service that sends it one of these; the limit is far above what one service needs. */
 const CLIENT_REQUESTS = { points: 20_000, seconds: 10 };
+/** Of one process. At a thousand answers a second the last of them waits two seconds; more would only time out. */
+const REQUESTS_AT_ONCE = 2_000;
 const DRAIN_MS = 10_000;
 
 /** The product, joined: from the database up to the web server. Nothing listens yet. */
@@ -68,6 +71,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const assets = createAssets(ASSETS);
   const views = createViews({ dir: VIEWS, assets });
 
+  const onLimited = (limiter: string) => metrics.rateLimited.inc({ limiter });
   const protocol = await createProtocol({
     config,
     db,
@@ -78,11 +82,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     cookieKeys: secrets.cookieKeys,
     builtInClients: [consoleClient(config)],
     pages: createProviderPages(views),
-    clientLimit: createRequestLimit({
-      ...CLIENT_REQUESTS,
-      name: 'client',
-      onLimited: (limiter) => metrics.rateLimited.inc({ limiter }),
-    }),
+    clientLimit: createRequestLimit({ ...CLIENT_REQUESTS, name: 'client', onLimited }),
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     onKeys: (keys) => {
@@ -103,7 +103,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const jobs = createJobs({ db, log });
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
-  const onLimited = (limiter: string) => metrics.rateLimited.inc({ limiter });
+  const admission = createAdmission({ most: REQUESTS_AT_ONCE, onRefused: () => onLimited('admission') });
   const addressLimit = createRequestLimit({ ...ADDRESS_REQUESTS, name: 'address', onLimited });
   const routes = createPages(foundation, parts, {
     views,
@@ -123,6 +123,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     csrfKey: secrets.csrfKey,
     routes,
     before: [
+      (_ctx, next) => admission.admit(next),
       async (ctx, next) => {
         const begins = ctx.path === PATHS.authorization || ctx.method === 'POST';
         if (begins && ctx.path !== PATHS.token) await addressLimit.take(addressGroup(ctx.state.request.address));

@@ -38,12 +38,13 @@ const COLUMNS =
 
 /**
  * Runs in the statement that commits the audit events. A token whose grant was revoked meanwhile (a code or a refresh
- * token used twice at once) is born revoked.
+ * token used twice at once), or whose client was disabled, is born revoked.
  */
 export const INSERT_TOKENS = `INSERT INTO token (${COLUMNS}, revoked_at)
   SELECT ${COLUMNS}, CASE WHEN grant_id IS NOT NULL AND EXISTS (
       SELECT 1 FROM token g WHERE g.grant_id = r.grant_id AND g.kind = 'Grant' AND g.revoked_at IS NOT NULL
-    ) THEN r.created_at END
+    ) OR EXISTS (SELECT 1 FROM client c WHERE c.client_id = r.client_id AND c.disabled_at IS NOT NULL)
+    THEN r.created_at END
   FROM json_populate_recordset(NULL::token, $2::json) r`;
 
 function rfc3339(epochSeconds: number): string {

@@ -456,6 +456,9 @@ CREATE INDEX "audit_event_action_time_idx" ON "audit_event"("action", "time" DES
 CREATE INDEX "audit_event_client_id_time_idx" ON "audit_event"("client_id", "time" DESC);
 
 -- CreateIndex
+CREATE INDEX "audit_event_request_id_idx" ON "audit_event"("request_id");
+
+-- CreateIndex
 CREATE INDEX "abuse_counter_expires_at_idx" ON "abuse_counter"("expires_at");
 
 -- CreateIndex
