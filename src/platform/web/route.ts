@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { AppError, type FieldError } from '../../kernel/errors.ts';
+import { fieldErrors } from '../../kernel/field-errors.ts';
 import { readBody } from './body.ts';
 import type { Ctx } from './context.ts';
-import { fieldErrors } from './field-errors.ts';
 import { readQuery, refuseNul } from './query.ts';
 
 /** Runs before the handler; throws AppError, or Redirect to send the browser elsewhere. */

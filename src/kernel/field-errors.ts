@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { FieldError } from '../../kernel/errors.ts';
+import type { FieldError } from './errors.ts';
 
 export interface FieldErrors {
   /** By the name of the top-level field; `_form` for what belongs to none. */
@@ -12,7 +12,10 @@ export interface FieldErrors {
 
 type Issue = z.core.$ZodIssue;
 
-/** Messages in schemas are locale codes (`z.string().min(1, 'required')`); issues without one get a code by their kind. */
+/**
+ * The first problem of each field. Messages in schemas are locale codes (`z.string().min(1, 'required')`); issues
+ * without one get a code by their kind. An issue at `field[3]` gets `line: 4`: lists are typed one entry per line.
+ */
 export function fieldErrors(error: z.ZodError | z.core.$ZodError): FieldErrors {
   const errors: Record<string, FieldError> = {};
   const unknown: string[] = [];
@@ -31,8 +34,11 @@ export function fieldErrors(error: z.ZodError | z.core.$ZodError): FieldErrors {
 
 function fieldError(issue: Issue): FieldError {
   const params: Record<string, string | number> = {};
+  const [, index] = issue.path;
+  if (typeof index === 'number') params.line = index + 1;
   if (issue.code === 'too_small') params.min = Number(issue.minimum);
   if (issue.code === 'too_big') params.max = Number(issue.maximum);
+  if (issue.code === 'custom') Object.assign(params, issue.params);
   const code = /^[a-z][a-z0-9_.]*$/.test(issue.message) ? issue.message : codeOf(issue);
   return Object.keys(params).length > 0 ? { code, params } : { code };
 }
