@@ -15,8 +15,14 @@ beforeAll(async () => {
   postern = await startPostern({ env: { POSTERN_TRUSTED_PROXIES: '127.0.0.1' } });
   const { hasher } = postern.parts;
   const { verify, burn } = hasher;
-  hasher.verify = (...input) => (work.push('verify'), verify(...input));
-  hasher.burn = (...input) => (work.push('burn'), burn(...input));
+  hasher.verify = (...input) => {
+    work.push('verify');
+    return verify(...input);
+  };
+  hasher.burn = (...input) => {
+    work.push('burn');
+    return burn(...input);
+  };
 });
 afterAll(() => postern.close());
 beforeEach(() => {

@@ -64,7 +64,9 @@ describe('50 parallel tries over two processes have one winner', () => {
     });
     expect(answers.every(({ status }) => status < 500)).toBe(true);
     expect(await events(person.id, 'user.sign_in')).toBe(1);
-    expect(await postern.db.prisma.auditEvent.count({ where: { reason: 'code_reused', targetId: person.id } })).toBeGreaterThan(0);
+    expect(
+      await postern.db.prisma.auditEvent.count({ where: { reason: 'code_reused', targetId: person.id } }),
+    ).toBeGreaterThan(0);
     expect(await postern.db.prisma.session.count({ where: { userId: person.id } })).toBeLessThanOrEqual(1);
   });
 
@@ -90,7 +92,11 @@ describe('50 parallel tries over two processes have one winner', () => {
     const page = await agent.get(inviteUrl);
     const path = new URL(inviteUrl).pathname + new URL(inviteUrl).search;
     const answers = await both((origin, index) =>
-      agent.post(`${origin}${path}`, { _csrf: csrfOf(page), name: `Winner ${index}`, password: `${password} ${index}` }),
+      agent.post(`${origin}${path}`, {
+        _csrf: csrfOf(page),
+        name: `Winner ${index}`,
+        password: `${password} ${index}`,
+      }),
     );
     const accepted = answers.filter(({ hops }) => hops[0]?.status === 303);
     expect(accepted).toHaveLength(1);

@@ -230,7 +230,14 @@ describe('S75 cookies', () => {
 
   test('S75 over https every cookie is Secure, HttpOnly, SameSite and bound to the host', async () => {
     const lines = await cookiesOf('https://id.example.com');
-    const names = new Set(lines.map((line) => line.split('=')[0]?.replace(/\.sig$/, '').replace(/return_.*/, 'return')));
+    const names = new Set(
+      lines.map((line) =>
+        line
+          .split('=')[0]
+          ?.replace(/\.sig$/, '')
+          .replace(/return_.*/, 'return'),
+      ),
+    );
     expect([...names].sort()).toEqual([
       '__Host-postern-csrf',
       '__Host-postern-device',

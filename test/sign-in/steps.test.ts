@@ -165,7 +165,15 @@ describe('S70 no step is skipped or taken in another order', () => {
     const agent = browser();
     const { uid } = await begin(agent);
     const code = await person.code();
-    for (const step of ['factor', 'recovery', 'enroll', 'recovery-codes', 'recovery-codes/renew', 'consent', 'ticket']) {
+    for (const step of [
+      'factor',
+      'recovery',
+      'enroll',
+      'recovery-codes',
+      'recovery-codes/renew',
+      'consent',
+      'ticket',
+    ]) {
       await push(agent, uid, step, /factor|recovery$|enroll/.test(step) ? { code } : {});
       expect([step, await standing(agent, uid)]).toEqual([step, '/password']);
     }
@@ -174,7 +182,9 @@ describe('S70 no step is skipped or taken in another order', () => {
       expect([page, await standing(agent, uid)]).toEqual([page, '/password']);
     }
     // The code was not used up by that: it was never looked at.
-    expect((await signIn(agent, await agent.get(`/interaction/${uid}`), { ...person, code: async () => code })).leaves).toBeDefined();
+    expect(
+      (await signIn(agent, await agent.get(`/interaction/${uid}`), { ...person, code: async () => code })).leaves,
+    ).toBeDefined();
   });
 
   test('S70 somebody without a factor has to enrol one, and to keep the recovery codes', async () => {
