@@ -101,6 +101,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     onFailure: (name, error) => log.warn({ err: error }, `not ready: ${name}`),
   });
   const jobs = createJobs({ db, log });
+  jobs.every('signing-keys', 3600, () => parts.keys.maintain());
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
   const admission = createAdmission({ most: REQUESTS_AT_ONCE, onRefused: () => onLimited('admission') });

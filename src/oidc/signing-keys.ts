@@ -76,11 +76,19 @@ export interface SigningKeys {
   jwks(): Promise<{ keys: JWK[] }>;
   list(): Promise<SigningKeyView[]>;
   rotate(origin: ChangeBy, alg?: SigningAlg): Promise<SigningKeyView[]>;
+  /**
+   * What a schedule owes the keys: a published successor for each, a rotation when one has signed long enough, and an
+   * end for those whose last signature has expired (their private part is wiped).
+   */
+  maintain(): Promise<void>;
 }
 
 const VIEW = 'kid, alg, status, created_at AS "createdAt", activated_at AS "activatedAt", retires_at AS "retiresAt"';
 const PUBLISHED = `SELECT ${VIEW}, private_enc AS "privateEnc" FROM signing_key
   WHERE status IN ('active', 'next') OR (status = 'retiring' AND retires_at > $1) ORDER BY created_at`;
+
+const RETIRE = `UPDATE signing_key SET status = 'retired', private_enc = ''::bytea
+  WHERE status = 'retiring' AND retires_at <= $1`;
 
 const generate = promisify(generateKeyPair);
 
@@ -161,33 +169,61 @@ export async function createSigningKeys(deps: {
 
     list,
 
-    async rotate(origin, alg = 'ES256') {
-      await db.tx(async (tx) => {
-        await tx.$executeRawUnsafe(SERIALISE);
-        const now = clock.now();
-        const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
-        const waiting = await tx.signingKey.findFirst({
-          where: { alg, status: 'next' },
-          orderBy: { createdAt: 'asc' },
-        });
-        const successor = waiting?.kid ?? (await add(tx, await made(alg, 'next')));
-        await tx.signingKey.updateMany({
-          where: { alg, status: 'active' },
-          data: { status: 'retiring', retiresAt: new Date(now.getTime() + PUBLISHED_AFTER_SECONDS * 1000) },
-        });
-        await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
-        await add(tx, await made(alg, 'next'));
-        await audit.in(
-          tx,
-          changeEvent(origin, {
-            action: 'key.rotate',
-            target: { type: 'signing_key', id: successor, name: alg },
-            data: { previous: current.map((key) => key.kid) },
-          }),
-        );
-        await notifyOnCommit(tx, KEYS_CHANGED, alg);
-      });
-      return list();
+    rotate,
+
+    async maintain() {
+      const keys = await list();
+      for (const alg of ALGORITHMS) {
+        const of = (status: SigningKeyView['status']) => keys.filter((key) => key.alg === alg && key.status === status);
+        if (of('next').length === 0) await publishSuccessor(alg);
+        else if (of('active').some((key) => rotateBy(key.activatedAt ?? key.createdAt) <= clock.now())) {
+          await rotate({ by: { type: 'system', id: 'schedule' } }, alg);
+        }
+      }
+      if (keys.some((key) => key.status === 'retiring' && key.retiresAt && key.retiresAt <= clock.now())) {
+        await db.query('signing-keys-retire', RETIRE, [clock.now()]);
+        await db.notify(KEYS_CHANGED, '*');
+      }
     },
   };
+
+  /** Long before it signs, so that whoever keeps the key set for a while knows it by then. */
+  async function publishSuccessor(alg: SigningAlg): Promise<void> {
+    const key = await made(alg, 'next');
+    await db.tx(async (tx) => {
+      await tx.$executeRawUnsafe(SERIALISE);
+      if ((await tx.signingKey.count({ where: { alg, status: 'next' } })) > 0) return;
+      await add(tx, key);
+      await notifyOnCommit(tx, KEYS_CHANGED, alg);
+    });
+  }
+
+  async function rotate(origin: ChangeBy, alg: SigningAlg = 'ES256'): Promise<SigningKeyView[]> {
+    await db.tx(async (tx) => {
+      await tx.$executeRawUnsafe(SERIALISE);
+      const now = clock.now();
+      const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
+      const waiting = await tx.signingKey.findFirst({
+        where: { alg, status: 'next' },
+        orderBy: { createdAt: 'asc' },
+      });
+      const successor = waiting?.kid ?? (await add(tx, await made(alg, 'next')));
+      await tx.signingKey.updateMany({
+        where: { alg, status: 'active' },
+        data: { status: 'retiring', retiresAt: new Date(now.getTime() + PUBLISHED_AFTER_SECONDS * 1000) },
+      });
+      await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
+      await add(tx, await made(alg, 'next'));
+      await audit.in(
+        tx,
+        changeEvent(origin, {
+          action: 'key.rotate',
+          target: { type: 'signing_key', id: successor, name: alg },
+          data: { previous: current.map((key) => key.kid) },
+        }),
+      );
+      await notifyOnCommit(tx, KEYS_CHANGED, alg);
+    });
+    return list();
+  }
 }
