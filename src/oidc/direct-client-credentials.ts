@@ -35,7 +35,15 @@ export function createDirectClientCredentials(deps: {
     const sign = signer();
     const raw = await readWhole(ctx.req);
     const asked = raw && readRequest(raw.toString('latin1'), ctx.headers.authorization);
-    const client = asked && sign ? await clients.find(asked.clientId) : undefined;
+    let client: ClientRecord | undefined;
+    try {
+      client = asked && sign ? await clients.find(asked.clientId) : undefined;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      onToken('client_credentials', 'refused');
+      refuseService(ctx, error);
+      return;
+    }
     const granted =
       asked && client && authenticates(client, asked.secret, epochSeconds(clock)) ? grant(client, asked) : undefined;
     if (!asked || !client || !granted || !sign) {

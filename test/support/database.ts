@@ -54,20 +54,3 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     },
   };
 }
-
-/**
- * Makes the database unreachable and then reachable again, as an outage would: connections end (57P01), new ones are
- * refused. Other databases of the server stay as they are.
- */
-export async function withoutDatabase(url: string, work: () => Promise<void>): Promise<void> {
-  const name = new URL(url).pathname.slice(1);
-  await onServer(async (client) => {
-    await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
-    try {
-      await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
-      await work();
-    } finally {
-      await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
-    }
-  });
-}
