@@ -42,7 +42,7 @@ const verbs = {
     client: true,
   },
   check: { args: (rest) => [path.join(root, 'scripts/check.mjs'), ...rest], client: true },
-  bench: { args: (rest) => [path.join(root, 'scripts/bench.ts'), ...rest], client: true },
+  bench: { args: (rest) => [path.join(root, 'scripts/bench/main.ts'), ...rest], client: true },
   migrations: { args: (rest) => [path.join(root, 'scripts/migrations.ts'), ...rest], client: true },
   // The Prisma CLI on the WebAssembly engine, without a network: migrate status, deploy, resolve, diff.
   prisma: {

@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Arena, openArena } from './arena.ts';
+import { runKill } from './kill.ts';
+import { type Command, readCommand, USAGE, UsageError } from './options.ts';
+import { canPin } from './processes.ts';
+import { runProfile } from './profile.ts';
+import { notAvailable, type Report, type Row, reportOf, tableOf } from './report.ts';
+import { MEASURES } from './rows/all.ts';
+import { runSoak } from './soak.ts';
+import { createStage } from './stage.ts';
+
+/** What is done belongs to standard error: with --json, standard output holds one document and nothing else. */
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promise<Report> {
+  const { effort } = command;
+  const stage = createStage(arena);
+  const rows: Row[] = [];
+  for (const name of command.rows) {
+    const began = performance.now();
+    try {
+      rows.push(await MEASURES[name](stage, effort, name));
+    } catch (error) {
+      // One row that can't be measured must not take the others with it.
+      rows.push(notAvailable(name, `it failed: ${error instanceof Error ? error.message : error}`));
+      process.exitCode = 1;
+      say(String(error instanceof Error ? error.stack : error));
+    }
+    say(`${name}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  }
+  return reportOf(rows, effort.rounds, canPin);
+}
+
+async function run(command: Command): Promise<void> {
+  // 1,000 clients for the row that sets them against ten; enough people that nobody signs in twice in a slice.
+  const arena = await openArena({ clients: 1_000, people: command.verb === 'rows' ? 150 : 1 });
+  const stop = async (): Promise<void> => {
+    await arena.close();
+    process.exit(1);
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    switch (command.verb) {
+      case 'rows': {
+        const report = await runRows(arena, command);
+        const document = JSON.stringify(report, null, 2);
+        const file =
+          command.out ?? (command.json ? undefined : path.join(tmpdir(), `postern-bench-${process.pid}.json`));
+        if (file !== undefined) {
+          writeFileSync(file, `${document}\n`);
+          say(file);
+        }
+        console.log(command.json ? document : tableOf(report));
+        return;
+      }
+      case 'soak':
+        return await runSoak(arena, command, say);
+      case 'kill':
+        return await runKill(arena, command, say);
+      case 'profile':
+        return await runProfile(arena, command);
+    }
+  } finally {
+    await arena.close();
+  }
+}
+
+try {
+  await run(readCommand(process.argv.slice(2)));
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\n${USAGE}`);
+    process.exitCode = 2;
+  } else {
+    console.error(error);
+    process.exitCode = 1;
+  }
+}
+// Whatever still listens belongs to libraries that have nothing left to do.
+process.exit();

@@ -1,0 +1,30 @@
+import type { RowName } from '../options.ts';
+import { jwtEddsa, jwtEs256, opaque, openLoop, thousandConnections } from './client-credentials.ts';
+import { jwks, metadata } from './documents.ts';
+import { idleMemory, start } from './process.ts';
+import type { Measure } from './row.ts';
+import { growthClients, growthRows, twoWorkers } from './scaling.ts';
+import { signInRow } from './sign-in.ts';
+import { codeExchange, introspectJwt, introspectOpaque, refresh, revoke, userinfo } from './tokens.ts';
+
+export const MEASURES: Record<RowName, Measure> = {
+  cc_jwt_es256: jwtEs256,
+  cc_jwt_eddsa: jwtEddsa,
+  cc_opaque: opaque,
+  cc_1000_connections: thousandConnections,
+  cc_open_loop_1000: openLoop,
+  introspect_jwt: introspectJwt,
+  introspect_opaque: introspectOpaque,
+  userinfo,
+  refresh,
+  code_exchange: codeExchange,
+  sign_in: signInRow,
+  revoke,
+  metadata,
+  jwks,
+  workers_2_over_1: twoWorkers,
+  growth_rows: growthRows,
+  growth_clients: growthClients,
+  start,
+  idle_memory: idleMemory,
+};
