@@ -290,8 +290,9 @@ describe('the audit log', () => {
     }
   });
 
-  test('what an attacker names is cut and kept harmless', async () => {
+  test('S95 what an attacker names is cut and kept harmless', async () => {
     const clientId = `\u202eevil\r\n\u001b[31m${'x'.repeat(5_000)}`;
+    await fetch(`${postern.url}/oauth2/${encodeURIComponent(clientId.slice(0, 20))}`);
     const [event] = await eventsOf(() =>
       postForm(
         `${postern.url}/oauth2/token`,
@@ -301,8 +302,9 @@ describe('the audit log', () => {
     );
     expect(event?.client_id?.length ?? 0).toBeLessThanOrEqual(512);
     expect(event?.user_agent?.length).toBeLessThanOrEqual(512);
-    // S95: a log line is JSON; nothing that a terminal acts on is left in it.
-    expect(JSON.stringify(postern.logged)).not.toMatch(/[\u202e\u001b]/);
+    // A log line is JSON; nothing that a terminal acts on is left in it.
+    const written = postern.lines.join('');
+    for (const character of ['\u202e', '\u001b', '\r']) expect(written).not.toContain(character);
   });
 });
 

@@ -14,6 +14,8 @@ export interface Postern extends Pick<App, 'url' | 'parts' | 'db' | 'setupLink'>
   dataDir: string;
   /** What was logged, one parsed line each. */
   logged: Record<string, unknown>[];
+  /** The same as it was written. */
+  lines: string[];
   close(options?: { keepTime?: boolean }): Promise<void>;
 }
 
@@ -34,10 +36,12 @@ export async function startPostern(options: { env?: NodeJS.ProcessEnv; databaseU
   const databaseUrl = options.databaseUrl ?? made?.url ?? '';
   const env = { ...testEnvironment(databaseUrl), ...options.env };
   const logged: Record<string, unknown>[] = [];
-  const log = createLog({
-    level: 'debug',
-    destination: { write: (line: string) => void logged.push(JSON.parse(line)) },
-  });
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    lines.push(line);
+    logged.push(JSON.parse(line));
+  };
+  const log = createLog({ level: 'debug', destination: { write } });
   const app = await build(loadConfig(env), { log });
   await app.listen();
   return {
@@ -48,6 +52,7 @@ export async function startPostern(options: { env?: NodeJS.ProcessEnv; databaseU
     databaseUrl,
     dataDir: env.POSTERN_DATA_DIR,
     logged,
+    lines,
     async close({ keepTime = false } = {}) {
       if (!keepTime) resetTime();
       await app.close();
