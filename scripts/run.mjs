@@ -56,6 +56,7 @@ const verbs = {
     }),
   },
   docs: { args: (rest) => [path.join(root, 'scripts/docs/generate.ts'), ...rest], client: false },
+  pictures: { args: (rest) => [path.join(root, 'scripts/docs/pictures.ts'), ...rest], client: true },
   build: { args: (rest) => [path.join(root, 'scripts/build.mjs'), ...rest], client: true },
   format: {
     args: (rest) => [binary('@biomejs/biome', 'bin/biome'), 'check', '--write', ...(rest.length > 0 ? rest : [root])],
