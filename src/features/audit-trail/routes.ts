@@ -4,6 +4,7 @@ import { notFound } from '../../kernel/errors.ts';
 import { originOf } from '../../platform/web/origin.ts';
 import { type Guard, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
+import { ACTIONS } from './actions.ts';
 import type { Events } from './module.ts';
 import { eventQuery, exportForm, toFilter } from './schema.ts';
 
@@ -16,44 +17,6 @@ export interface AuditPagesNeeds {
 
 const HOME = '/admin/audit';
 const FILTERS = ['action', 'outcome', 'actor', 'target', 'client', 'request', 'from', 'to'] as const;
-
-/** What the filter offers; any other action can be typed. */
-const ACTIONS = [
-  'user.sign_in',
-  'user.factor_used',
-  'user.create',
-  'user.invite',
-  'user.disable',
-  'user.enable',
-  'user.delete',
-  'user.end_sessions',
-  'user.reset_factors',
-  'user.password_change',
-  'factor.enroll',
-  'recovery_codes.create',
-  'session.end',
-  'session.sign_out',
-  'consent.grant',
-  'consent.deny',
-  'consent.withdraw',
-  'token.issue',
-  'token.refuse',
-  'token.revoke',
-  'token.introspect',
-  'service_account.create',
-  'service_account.rotate_secret',
-  'service_account.disable',
-  'client.create',
-  'client.update',
-  'api.create',
-  'role.create',
-  'role.assign',
-  'role.unassign',
-  'setup.complete',
-  'access.denied',
-  'key.rotate',
-  'audit.export',
-] as const;
 
 /** /admin/audit: the list with its filters, one event, and the export. */
 export function auditRoutes({ views, events, admin }: AuditPagesNeeds): Route[] {
