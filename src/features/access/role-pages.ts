@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
@@ -20,13 +21,19 @@ export interface RolePagesNeeds {
 const byName = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,59}$/) });
 const permissions = z.array(z.string()).default([]);
 const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions });
-const permissionsForm = z.strictObject({ permissions });
+const editForm = z.strictObject({ description: z.string(), permissions });
+// A cursor that means nothing is none: an old bookmark still shows the page.
+const holdersQuery = z.object({ after: z.string().max(400).optional().catch(undefined) });
 const holderForm = z.strictObject({ holder: z.string().min(1, 'required').max(320, 'too_long') });
 const heldForm = z.union([z.strictObject({ userId: z.uuid() }), z.strictObject({ serviceAccountId: z.uuid() })]);
 
 const BASE = '/admin/roles';
-/** More are found on the pages of the people and service accounts themselves. */
-const SHOWN_HOLDERS = 100;
+
+/** The forms on a role's page: what was wrong with one is said beside it. */
+type FormName = 'give' | 'take' | 'delete';
+interface Failed extends Invalid {
+  form: FormName;
+}
 
 /** Pages under /admin/roles. */
 export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): Route[] {
@@ -46,17 +53,31 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
     show(ctx, 'role-new', { title: ctx.state.t('roles.new_title'), apis: await apis.allPermissions(), ...form });
   }
 
-  async function showPage(ctx: Ctx, name: string, form: Partial<Invalid> = {}): Promise<void> {
+  async function showPage(
+    ctx: Ctx,
+    name: string,
+    { after, failed }: { after?: string; failed?: Failed },
+  ): Promise<void> {
     const role = await existing(name);
-    const holders = await roles.holdersOf(role.id, SHOWN_HOLDERS);
-    show(ctx, 'role', { title: role.name, role, holders, isAdmin: name === ADMIN_ROLE, ...form });
+    const holders = await roles.holdersOf(role.id, after);
+    const link = (cursor: string | undefined) =>
+      cursor && `${BASE}/${name}?${new URLSearchParams({ after: cursor })}#holders`;
+    const pages = { next: link(holders.next), previous: link(holders.previous) };
+    const model = { title: role.name, role, holders: holders.items, isAdmin: name === ADMIN_ROLE, ...pages };
+    show(ctx, 'role', failed ? { ...model, ...failed } : model);
   }
 
-  async function permissionsPage(ctx: Ctx, name: string, form?: Invalid): Promise<void> {
+  /** A role's page as the answer to one of its forms that could not be followed. */
+  const failedForm =
+    (form: FormName) =>
+    (ctx: Ctx, invalid: Invalid, { params }: { params: { name: string } }): Promise<void> =>
+      showPage(ctx, params.name, { failed: { form, ...invalid } });
+
+  async function editPage(ctx: Ctx, name: string, form?: Invalid): Promise<void> {
     const role = await existing(name);
-    const title = ctx.state.t('roles.permissions_title', { name });
-    const values = { permissions: role.permissions };
-    show(ctx, 'role-permissions', { title, role, apis: await apis.allPermissions(), values, errors: {}, ...form });
+    const title = ctx.state.t('roles.edit_title', { name });
+    const values = { description: role.description, permissions: role.permissions };
+    show(ctx, 'role-edit', { title, role, apis: await apis.allPermissions(), values, errors: {}, ...form });
   }
 
   return [
@@ -72,26 +93,26 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
       seeOther(ctx, `${BASE}/${name}`);
     }),
 
-    route({ method: 'GET', path: `${BASE}/:name`, guards, params: byName }, (ctx, { params }) =>
-      showPage(ctx, params.name),
+    route({ method: 'GET', path: `${BASE}/:name`, guards, params: byName, query: holdersQuery }, (ctx, input) =>
+      showPage(ctx, input.params.name, input.query.after === undefined ? {} : { after: input.query.after }),
     ),
 
-    route({ method: 'GET', path: `${BASE}/:name/permissions`, guards, params: byName }, (ctx, { params }) =>
-      permissionsPage(ctx, params.name),
+    route({ method: 'GET', path: `${BASE}/:name/edit`, guards, params: byName }, (ctx, { params }) =>
+      editPage(ctx, params.name),
     ),
 
     route(
       {
         method: 'POST',
-        path: `${BASE}/:name/permissions`,
+        path: `${BASE}/:name/edit`,
         guards,
         params: byName,
-        body: permissionsForm,
-        invalid: (ctx, form, { params }) => permissionsPage(ctx, params.name, form),
+        body: editForm,
+        invalid: (ctx, form, { params }) => editPage(ctx, params.name, form),
       },
       async (ctx, { params, body }) => {
-        await roles.setPermissions(params.name, body.permissions, originOf(ctx));
-        flash(ctx, 'success', 'roles.permissions_saved');
+        await roles.update(params.name, body, originOf(ctx));
+        flash(ctx, 'success', 'roles.saved');
         seeOther(ctx, `${BASE}/${params.name}`);
       },
     ),
@@ -103,28 +124,51 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
         guards,
         params: byName,
         body: holderForm,
-        invalid: (ctx, form, { params }) => showPage(ctx, params.name, form),
+        invalid: failedForm('give'),
       },
       async (ctx, { params, body }) => {
-        await roles.assignTo(params.name, body.holder, originOf(ctx));
-        flash(ctx, 'success', 'roles.was_given', { holder: body.holder.trim() });
+        const given = await roles.assignTo(params.name, body.holder, originOf(ctx));
+        const holder = body.holder.trim();
+        if (given) flash(ctx, 'success', 'roles.was_given', { holder });
+        else flash(ctx, 'info', 'roles.was_held', { holder });
         seeOther(ctx, `${BASE}/${params.name}`);
       },
     ),
 
     route(
-      { method: 'POST', path: `${BASE}/:name/holders/remove`, guards, params: byName, body: heldForm },
+      {
+        method: 'POST',
+        path: `${BASE}/:name/holders/remove`,
+        guards,
+        params: byName,
+        body: heldForm,
+        invalid: failedForm('take'),
+      },
       async (ctx, { params, body }) => {
-        await roles.unassign(params.name, body, originOf(ctx));
+        await besideForm(roles.unassign(params.name, body, originOf(ctx)));
         flash(ctx, 'success', 'roles.was_taken');
         seeOther(ctx, `${BASE}/${params.name}`);
       },
     ),
 
-    route({ method: 'POST', path: `${BASE}/:name/delete`, guards, params: byName }, async (ctx, { params }) => {
-      await roles.remove(params.name, originOf(ctx));
-      flash(ctx, 'success', 'roles.was_deleted', { name: params.name });
-      seeOther(ctx, BASE);
-    }),
+    route(
+      { method: 'POST', path: `${BASE}/:name/delete`, guards, params: byName, invalid: failedForm('delete') },
+      async (ctx, { params }) => {
+        await besideForm(roles.remove(params.name, originOf(ctx)));
+        flash(ctx, 'success', 'roles.was_deleted', { name: params.name });
+        seeOther(ctx, BASE);
+      },
+    ),
   ];
+}
+
+/** What the state of things forbids (409) concerns no single field, and is said beside the form that asked for it. */
+async function besideForm(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.status !== 409) throw error;
+    const { code, status, params } = error;
+    throw new AppError(code, { status, fields: { _form: { code, params } }, cause: error });
+  }
 }

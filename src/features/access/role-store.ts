@@ -1,3 +1,4 @@
+import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
 
@@ -13,7 +14,9 @@ export interface RoleView {
   createdAt: Date;
   /** As `<audience>#<permission>`. */
   permissions: string[];
-  holders: number;
+  /** How many hold it. */
+  people: number;
+  serviceAccounts: number;
 }
 
 const roleColumns = {
@@ -23,20 +26,37 @@ const roleColumns = {
   builtIn: true,
   createdAt: true,
   permissions: { select: { permission: { select: { name: true, api: { select: { audience: true } } } } } },
-  _count: { select: { assignments: true } },
 } as const;
 
-type RoleRow = Omit<RoleView, 'permissions' | 'holders'> & {
+type RoleRow = Omit<RoleView, 'permissions' | 'people' | 'serviceAccounts'> & {
   permissions: { permission: { name: string; api: { audience: string } } }[];
-  _count: { assignments: number };
 };
 
-function toRole({ permissions, _count, ...role }: RoleRow): RoleView {
+function toRole({ permissions, ...role }: RoleRow, held: HolderCounts): RoleView {
   const refs = permissions.map(({ permission }) =>
     formatPermissionRef({ audience: permission.api.audience, name: permission.name }),
   );
-  return { ...role, permissions: refs.sort(), holders: _count.assignments };
+  return { ...role, permissions: refs.sort(), ...held };
 }
+
+interface HolderCounts {
+  people: number;
+  serviceAccounts: number;
+}
+
+/** By role id; a role that nobody holds is not in it. */
+async function countHolders(db: Tx, roleId?: string): Promise<Map<string, HolderCounts>> {
+  const rows = await db.assignment.groupBy({
+    by: ['roleId'],
+    where: roleId === undefined ? {} : { roleId },
+    _count: { userId: true, serviceAccountId: true },
+  });
+  return new Map(
+    rows.map((row) => [row.roleId, { people: row._count.userId, serviceAccounts: row._count.serviceAccountId }]),
+  );
+}
+
+const NOBODY: HolderCounts = { people: 0, serviceAccounts: 0 };
 
 export async function insertRole(
   tx: Tx,
@@ -50,19 +70,26 @@ export async function insertRole(
 }
 
 export async function listRoles(db: Tx): Promise<RoleView[]> {
-  const rows = await db.role.findMany({ orderBy: [{ builtIn: 'desc' }, { name: 'asc' }], select: roleColumns });
-  return rows.map(toRole);
+  const [rows, held] = await Promise.all([
+    db.role.findMany({ orderBy: [{ builtIn: 'desc' }, { name: 'asc' }], select: roleColumns }),
+    countHolders(db),
+  ]);
+  return rows.map((row) => toRole(row, held.get(row.id) ?? NOBODY));
 }
 
 export async function findRole(db: Tx, by: { id: string } | { name: string }): Promise<RoleView | null> {
   const row = await db.role.findUnique({ where: by, select: roleColumns });
-  return row ? toRole(row) : null;
+  return row && toRole(row, (await countHolders(db, row.id)).get(row.id) ?? NOBODY);
 }
 
 /** Until the transaction ends, nobody else changes this role or who holds it. */
 export async function lockRole(tx: Tx, name: string): Promise<{ id: string } | null> {
   const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT id::text FROM role WHERE name = ${name} FOR UPDATE`;
   return row ?? null;
+}
+
+export async function setDescription(tx: Tx, id: string, description: string): Promise<void> {
+  await tx.role.update({ where: { id }, data: { description }, select: { id: true } });
 }
 
 export async function replaceRolePermissions(tx: Tx, roleId: string, permissionIds: string[]): Promise<void> {
@@ -136,26 +163,47 @@ export interface HolderView {
   holder: Holder;
   /** E-mail address of a person, name of a service account. */
   name: string;
+  /** Name of a person, client id of a service account. */
+  detail: string;
   since: Date;
 }
 
 /** Newest first. */
-export async function listHolders(db: Tx, roleId: string, limit: number): Promise<HolderView[]> {
+export async function listHolders(db: Tx, roleId: string, cursor: TimeCursor | undefined): Promise<Page<HolderView>> {
+  const backwards = cursor?.towards === 'newer';
   const rows = await db.assignment.findMany({
-    where: { roleId },
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-    take: limit,
+    where: { roleId, ...beyond(cursor) },
+    orderBy: backwards ? [{ createdAt: 'asc' }, { id: 'asc' }] : [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: PAGE_SIZE + 1,
     select: {
+      id: true,
       createdAt: true,
-      user: { select: { id: true, email: true } },
-      serviceAccount: { select: { id: true, name: true } },
+      user: { select: { id: true, email: true, name: true } },
+      serviceAccount: { select: { id: true, name: true, clientId: true } },
     },
   });
-  return rows.flatMap(({ createdAt: since, user, serviceAccount }): HolderView[] => {
-    if (user) return [{ holder: { userId: user.id }, name: user.email, since }];
-    if (serviceAccount) return [{ holder: { serviceAccountId: serviceAccount.id }, name: serviceAccount.name, since }];
-    return [];
-  });
+  return toPage(rows, PAGE_SIZE, toHolder, ({ createdAt, id }) => ({ at: createdAt, id }), cursor);
+}
+
+function beyond(cursor: TimeCursor | undefined) {
+  if (!cursor) return {};
+  const { at, id } = cursor;
+  return cursor.towards === 'newer'
+    ? { OR: [{ createdAt: { gt: at } }, { createdAt: at, id: { gt: id } }] }
+    : { OR: [{ createdAt: { lt: at } }, { createdAt: at, id: { lt: id } }] };
+}
+
+function toHolder(row: {
+  createdAt: Date;
+  user: { id: string; email: string; name: string } | null;
+  serviceAccount: { id: string; name: string; clientId: string } | null;
+}): HolderView {
+  const { createdAt: since, user, serviceAccount } = row;
+  if (user) return { holder: { userId: user.id }, name: user.email, detail: user.name, since };
+  // The database holds every assignment to exactly one of the two.
+  if (!serviceAccount) throw new Error('an assignment has no holder');
+  const { id: serviceAccountId, name, clientId } = serviceAccount;
+  return { holder: { serviceAccountId }, name, detail: clientId, since };
 }
 
 /** A person by e-mail address, or a service account by name or client_id. */

@@ -1,13 +1,14 @@
 import { check } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
+import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
 import { holderNotFound, holderUnknown, lastAdmin, roleBuiltIn, roleNameTaken, roleNotFound } from './errors.ts';
 import * as store from './role-store.ts';
-import { type CreateRoleInput, createRoleInput, setRolePermissionsInput } from './schema.ts';
+import { type CreateRoleInput, createRoleInput, type UpdateRoleInput, updateRoleInput } from './schema.ts';
 import { isUniqueViolation } from './store.ts';
 
 export const ADMIN_ROLE = 'admin';
@@ -18,8 +19,8 @@ export interface Roles {
   create(input: CreateRoleInput, origin: ChangeBy): Promise<{ id: string; name: string }>;
   list(): Promise<store.RoleView[]>;
   byName(name: string): Promise<store.RoleView | null>;
-  /** Replaces them all; each as `<audience>#<permission>`. @throws invalid_input, roles.not_found */
-  setPermissions(name: string, permissions: string[], origin: ChangeBy): Promise<void>;
+  /** Replaces the description and all permissions. @throws invalid_input, roles.not_found */
+  update(name: string, input: UpdateRoleInput, origin: ChangeBy): Promise<void>;
   /** @throws roles.not_found, roles.built_in */
   remove(name: string, origin: ChangeBy): Promise<void>;
   /** False where it was held already. @throws roles.not_found, roles.holder_not_found */
@@ -30,8 +31,8 @@ export interface Roles {
   unassign(name: string, holder: store.Holder, origin: ChangeBy): Promise<boolean>;
   /** A person by e-mail address, or a service account by name or client_id. @throws invalid_input on field `holder` */
   assignTo(name: string, holder: string, origin: ChangeBy): Promise<boolean>;
-  /** The newest of those who hold it. */
-  holdersOf(roleId: string, limit: number): Promise<store.HolderView[]>;
+  /** Newest first; `after` is the `next` or `previous` of another page. */
+  holdersOf(roleId: string, after?: string): Promise<Page<store.HolderView>>;
   /** Names, in alphabetical order. */
   rolesOf(holder: store.Holder): Promise<string[]>;
   /**
@@ -124,14 +125,15 @@ export function createRoles({ db, audit, clock, permissionIds }: RolesNeeds): Ro
     list: () => store.listRoles(db.prisma),
     byName: (name) => store.findRole(db.prisma, { name }),
 
-    async setPermissions(name, refs, origin) {
-      const { permissions } = check(setRolePermissionsInput, { permissions: refs });
+    async update(name, input, origin) {
+      const { description, permissions } = check(updateRoleInput, input);
       await db.tx(async (tx) => {
         const role = await store.lockRole(tx, name);
         if (!role) throw roleNotFound();
+        await store.setDescription(tx, role.id, description);
         await store.replaceRolePermissions(tx, role.id, await permissionIds(tx, permissions));
         const target = { type: 'role', id: role.id, name };
-        await audit.in(tx, changeEvent(origin, { action: 'role.update', target, data: { permissions } }));
+        await audit.in(tx, changeEvent(origin, { action: 'role.update', target, data: { description, permissions } }));
         await notifyOnCommit(tx, CLIENT_CHANGED, '*');
       });
     },
@@ -155,7 +157,7 @@ export function createRoles({ db, audit, clock, permissionIds }: RolesNeeds): Ro
         return await assignIn(tx, name, holder, origin);
       }),
 
-    holdersOf: (roleId, limit) => store.listHolders(db.prisma, roleId, limit),
+    holdersOf: (roleId, after) => store.listHolders(db.prisma, roleId, decodeTimeCursor(after)),
 
     unassign: (name, holder, origin) =>
       db.tx(async (tx) => {

@@ -91,9 +91,10 @@ export const createRoleInput = z.strictObject({
   permissions: permissionRefs.default([]),
 });
 
-export const setRolePermissionsInput = z.strictObject({ permissions: permissionRefs });
+export const updateRoleInput = z.strictObject({ description, permissions: permissionRefs });
 
 export type CreateApiInput = z.input<typeof createApiInput>;
 export type UpdateApiInput = z.input<typeof updateApiInput>;
 export type PermissionInput = z.input<typeof permissionInput>;
 export type CreateRoleInput = z.input<typeof createRoleInput>;
+export type UpdateRoleInput = z.input<typeof updateRoleInput>;
