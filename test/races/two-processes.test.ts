@@ -56,30 +56,37 @@ function split(answers: TokenAnswer[]): { won: TokenAnswer[]; lost: TokenAnswer[
 }
 
 /** Nothing that came out of the race may live on where the race was seen as a replay. */
-async function expectDead(tokens: unknown[]): Promise<void> {
+async function expectDead(tokens: unknown[], client = application): Promise<void> {
   for (const token of tokens) {
-    for (const { url } of processes)
-      expect(await introspect(url, application, String(token))).toEqual({ active: false });
+    for (const { url } of processes) expect(await introspect(url, client, String(token))).toEqual({ active: false });
   }
 }
 
 const offline = { scope: 'openid offline_access', prompt: 'consent' };
 
 describe('over two processes', () => {
-  test('S10 of 50 parallel redemptions of one code at most one succeeds', async () => {
-    const got = await getCode(agent, application, person, offline);
-    const { won, lost } = split(await everywhere((origin) => redeem(origin, application, got)));
-    expect(won.length).toBeLessThanOrEqual(1);
-    expect(new Set(lost.map(({ status, body }) => `${status} ${body.error}`))).toEqual(new Set(['400 invalid_grant']));
-    // The others were a replay: what the winner got ends with the grant (S9).
-    await expectDead(won.flatMap(({ body }) => [body.access_token, body.refresh_token]));
-    const rows = await maker.db.query<{ issued: number }>(
-      'test-code-rows',
-      `SELECT count(*)::int AS issued FROM token WHERE client_id = $1 AND kind IN ('AccessToken', 'RefreshToken')`,
-      [application.clientId],
-    );
-    expect(rows).toEqual([{ issued: won.length * 2 }]);
-  });
+  // Cold processes are no race: the first to have a connection is far ahead of the others.
+  test.each(['first', 'second', 'third'])(
+    'S10 of 50 parallel redemptions of one code at most one succeeds (%s round)',
+    async () => {
+      const client = await createApplication(maker);
+      const got = await getCode(agent, client, person, offline);
+      const { won, lost } = split(await everywhere((origin) => redeem(origin, client, got)));
+      expect(won.length).toBeLessThanOrEqual(1);
+      expect(new Set(lost.map(({ status, body }) => `${status} ${body.error}`))).toEqual(
+        new Set(['400 invalid_grant']),
+      );
+      // The others were a replay: what the winner got ends with the grant (S9).
+      const tokens = won.flatMap(({ body }) => [body.access_token, body.refresh_token]);
+      await expectDead(tokens, client);
+      const rows = await maker.db.query<{ issued: number }>(
+        'test-code-rows',
+        `SELECT count(*)::int AS issued FROM token WHERE client_id = $1 AND kind IN ('AccessToken', 'RefreshToken')`,
+        [client.clientId],
+      );
+      expect(rows).toEqual([{ issued: tokens.length }]);
+    },
+  );
 
   test('S10 a code that is not raced for works at the other process', async () => {
     const got = await getCode(agent, application, person);

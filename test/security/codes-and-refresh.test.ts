@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { type Agent, createAgent } from '../support/browserless.ts';
-import { asClient, getCode, introspect, postForm, redeem, refresh, type TokenAnswer } from '../support/oauth.ts';
+import {
+  asClient,
+  authorizePath,
+  codeRequest,
+  getCode,
+  introspect,
+  postForm,
+  redeem,
+  refresh,
+  type TokenAnswer,
+} from '../support/oauth.ts';
 import {
   type Application,
   BY_TEST,
@@ -133,6 +143,13 @@ describe('authorization codes', () => {
       expect(await introspect(postern.url, client, String(token))).toEqual({ active: false });
     }
     expect(outcome(await refresh(postern.url, client, String(second.body.refresh_token)))).toEqual(REFUSED);
+    // The rows say so too: admins see them as ended.
+    const alive = await postern.db.query<{ kind: string }>(
+      'test-alive',
+      "SELECT kind FROM token WHERE client_id = $1 AND revoked_at IS NULL AND kind <> 'AuthorizationCode'",
+      [client.clientId],
+    );
+    expect(alive).toEqual([]);
   });
 
   test('S11 a code works for its own client and its own redirect URI alone', async () => {
@@ -308,6 +325,19 @@ describe('refresh tokens', () => {
     expect(outcome(await refresh(postern.url, application, mine.refresh))).toEqual(REFUSED);
     expect(outcome(await redeem(postern.url, application, code))).toEqual(REFUSED);
     expect(await introspect(postern.url, application, mine.access)).toEqual({ active: false });
+  });
+
+  test('S32 a person who is not active gets nothing, whatever tokens were left alive', async () => {
+    const victim = await createPerson(postern);
+    const who = createAgent(postern.url);
+    const held = await tokens(application, offline, who, victim);
+    const code = await getCode(who, application, victim);
+    await postern.db.query('test-inactive', "UPDATE user_account SET status = 'disabled' WHERE id = $1", [victim.id]);
+    expect(outcome(await refresh(postern.url, application, held.refresh))).toEqual(REFUSED);
+    expect(outcome(await redeem(postern.url, application, code))).toEqual(REFUSED);
+    expect(await userinfoStatus(held.access)).toBe(401);
+    const page = await who.get(authorizePath(codeRequest(application, { prompt: 'none' }).params));
+    expect(page.leaves?.searchParams.get('error')).toBe('login_required');
   });
 
   test('a refresh token without offline_access ends with the session', async () => {
