@@ -20,10 +20,13 @@ async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promi
   const { effort } = command;
   const stage = createStage(arena);
   const rows: Row[] = [];
-  for (const name of command.rows) {
+  const until = performance.now() + effort.most * 1000;
+  for (const [index, name] of command.rows.entries()) {
     const began = performance.now();
+    // What is left is shared by the rows that are left.
+    const most = Math.max(0, until - began) / 1000 / (command.rows.length - index);
     try {
-      rows.push(await MEASURES[name](stage, effort, name));
+      rows.push(await MEASURES[name](stage, { ...effort, most }, name));
     } catch (error) {
       // One row that can't be measured must not take the others with it.
       rows.push(notAvailable(name, `it failed: ${error instanceof Error ? error.message : error}`));

@@ -32,7 +32,6 @@ export interface Measured {
 
 /** A server that does nothing answers within this, unless the machine is busy with something else. */
 const QUIET_P99_MS = 50;
-const MOST_VOID = 12;
 const GUARD_CONNECTIONS = 16;
 
 async function sliceOf(arena: Arena, contestant: Contestant, seconds: number): Promise<Slice> {
@@ -71,17 +70,19 @@ export async function measure(
   arena: Arena,
   floor: Server,
   contestants: Contestant[],
-  effort: Pick<Effort, 'rounds' | 'slice' | 'warmUp'>,
+  effort: Pick<Effort, 'rounds' | 'slice' | 'warmUp' | 'most'>,
 ): Promise<Measured> {
   const slices = new Map<string, Slice[]>(contestants.map(({ name }) => [name, []]));
+  const until = performance.now() + effort.most * 1000;
   let voided = 0;
   for (const contestant of contestants) await arena.load(await contestant.job(effort.warmUp));
   for (let round = 0; round < effort.rounds; round += 1) {
+    if (round > 0 && performance.now() > until) break;
     for (const contestant of shuffled(contestants)) {
       for (;;) {
         const slice = await sliceOf(arena, contestant, effort.slice);
         const quiet = await isQuiet(arena, floor, Math.min(0.2, effort.slice / 4));
-        if (quiet || voided >= MOST_VOID) {
+        if (quiet || voided >= effort.rounds) {
           slices.get(contestant.name)?.push(slice);
           break;
         }

@@ -2,15 +2,32 @@ import { writeFileSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
 import path from 'node:path';
 import type { Arena } from './arena.ts';
-import type { Command } from './options.ts';
+import {
+  clientCredentials,
+  documentAt,
+  introspectJwt,
+  introspectOpaque,
+  type Load,
+  refresh,
+  userinfo,
+} from './loads.ts';
+import type { Command, ProfiledLoad } from './options.ts';
 import { freePort } from './processes.ts';
-import { tokenRequest } from './stage.ts';
+import { createStage } from './stage.ts';
 import { rounded } from './statistics.ts';
 
 const WARM_UP_SECONDS = 2;
-const CONNECTIONS = 64;
 const INTERVAL_MICROSECONDS = 200;
 const LISTED = 25;
+
+const LOADS: Record<ProfiledLoad, Load> = {
+  cc_jwt_es256: clientCredentials(),
+  introspect_jwt: introspectJwt,
+  introspect_opaque: introspectOpaque,
+  userinfo,
+  refresh,
+  metadata: documentAt('/.well-known/openid-configuration'),
+};
 
 interface Session {
   send<T>(method: string, params?: object): Promise<T>;
@@ -62,7 +79,7 @@ export function topBySelfTime({ nodes, samples = [], timeDeltas = [] }: Profiler
   samples.forEach((id, index) => {
     const frame = frames.get(id);
     if (!frame || frame.functionName === '(idle)' || frame.functionName === '(program)') return;
-    const where = frame.url.replace(/^file:\/\//, '').replace(/^.*\/(?=(?:node_modules|dist|src)\/)/, '');
+    const where = frame.url.replace(/^file:\/\//, '').replace(/^.*?\/(?=(?:node_modules|dist|src)\/)/, '');
     const key = `${frame.functionName || '(anonymous)'}\t${where}${where === '' ? '' : `:${frame.lineNumber + 1}`}`;
     const time = timeDeltas[index] ?? 0;
     times.set(key, (times.get(key) ?? 0) + time);
@@ -77,18 +94,12 @@ export function topBySelfTime({ nodes, samples = [], timeDeltas = [] }: Profiler
     });
 }
 
-/** A CPU profile of the product under client_credentials, as a file for the browser's tools and as a list. */
+/** A CPU profile of the product under one kind of load, as a file for the browser's tools and as a list. */
 export async function runProfile(arena: Arena, command: Command & { verb: 'profile' }): Promise<void> {
   const port = await freePort();
   const server = await arena.product({ flags: [`--inspect=127.0.0.1:${port}`] });
-  const load = (seconds: number) =>
-    arena.load({
-      kind: 'closed',
-      origin: server.origin,
-      connections: CONNECTIONS,
-      seconds,
-      plan: { type: 'rotate', requests: arena.data.services.slice(0, 10).map((one) => tokenRequest(one)) },
-    });
+  const job = await LOADS[command.load](createStage(arena), server);
+  const load = async (seconds: number) => arena.load(await job(seconds));
   await load(WARM_UP_SECONDS);
   const session = await attach(port);
   await session.send('Profiler.enable');
@@ -97,7 +108,7 @@ export async function runProfile(arena: Arena, command: Command & { verb: 'profi
   const { completed, seconds, errors } = await load(command.seconds);
   const { profile } = await session.send<{ profile: Profiler.Profile }>('Profiler.stop');
   session.close();
-  const file = path.resolve(command.out ?? 'client-credentials.cpuprofile');
+  const file = path.resolve(command.out ?? `${command.load}.cpuprofile`);
   writeFileSync(file, JSON.stringify(profile));
   const top = topBySelfTime(profile);
   if (command.json) {

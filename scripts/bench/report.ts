@@ -29,6 +29,8 @@ export interface Row {
   cpu_ratio_database?: number | null;
   bare_p99_ms?: number | null;
   floor_p99_ms?: number | null;
+  /** Of this row, where it had fewer than the run. */
+  rounds?: number;
   void_slices?: number;
   /** Why there are no figures. */
   not_available?: string;
@@ -106,6 +108,7 @@ export function rowOf(name: RowName, { slices, voided }: Measured, against?: str
     cpu_ratio_database: middle(database, 3),
     ...(slices.has('bare') ? { bare_p99_ms: p99('bare') } : {}),
     ...(slices.has('floor') ? { floor_p99_ms: p99('floor') } : {}),
+    rounds: perSecond('product').length,
     void_slices: voided,
   };
 }

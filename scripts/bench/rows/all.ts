@@ -1,11 +1,19 @@
 import type { RowName } from '../options.ts';
 import { jwtEddsa, jwtEs256, opaque, openLoop, thousandConnections } from './client-credentials.ts';
-import { jwks, metadata } from './documents.ts';
+import {
+  codeExchangeRow,
+  introspectJwtRow,
+  introspectOpaqueRow,
+  jwks,
+  metadata,
+  refreshRow,
+  revoke,
+  userinfoRow,
+} from './endpoints.ts';
 import { idleMemory, start } from './process.ts';
 import type { Measure } from './row.ts';
 import { growthClients, growthRows, twoWorkers } from './scaling.ts';
 import { signInRow } from './sign-in.ts';
-import { codeExchange, introspectJwt, introspectOpaque, refresh, revoke, userinfo } from './tokens.ts';
 
 export const MEASURES: Record<RowName, Measure> = {
   cc_jwt_es256: jwtEs256,
@@ -13,11 +21,11 @@ export const MEASURES: Record<RowName, Measure> = {
   cc_opaque: opaque,
   cc_1000_connections: thousandConnections,
   cc_open_loop_1000: openLoop,
-  introspect_jwt: introspectJwt,
-  introspect_opaque: introspectOpaque,
-  userinfo,
-  refresh,
-  code_exchange: codeExchange,
+  introspect_jwt: introspectJwtRow,
+  introspect_opaque: introspectOpaqueRow,
+  userinfo: userinfoRow,
+  refresh: refreshRow,
+  code_exchange: codeExchangeRow,
   sign_in: signInRow,
   revoke,
   metadata,

@@ -1,42 +1,25 @@
 import { decodeProtectedHeader } from 'jose';
-import type { Server } from '../arena.ts';
 import type { Job } from '../load/job.ts';
+import { clientCredentials, type Load, tokenRequests } from '../loads.ts';
 import { measure } from '../measure.ts';
 import { notAvailable, type Row, rowOf } from '../report.ts';
-import { type Stage, send, tokenRequest } from '../stage.ts';
-import { CONNECTIONS, type Measure } from './row.ts';
+import { send } from '../stage.ts';
+import { contestant, type Measure, measureAgainst } from './row.ts';
 
 const OPEN_LOOP = { connections: 1_000, rate: 1_000 };
+/** With 1,000 connections a shorter slice would hold little more than their making. */
+const SHORTEST_SLICE = 2;
 
-function requests({ arena }: Stage, end = '') {
-  return arena.data.services.slice(0, 10).map((service) => tokenRequest(service, end));
-}
+const plain = clientCredentials();
 
-function closed(stage: Stage, server: Server, connections: number, end = '') {
-  const plan = { type: 'rotate' as const, requests: requests(stage, end) };
-  return (seconds: number): Job => ({ kind: 'closed', origin: server.origin, connections, seconds, plan });
-}
-
-export const jwtEs256: Measure = async (stage, effort, name) => {
-  const [product, bare, floor] = [await stage.product(), await stage.bare(), await stage.floor()];
-  const measured = await measure(
-    stage.arena,
-    floor,
-    [
-      { name: 'product', server: product, job: closed(stage, product, CONNECTIONS) },
-      { name: 'bare', server: bare, job: closed(stage, bare, CONNECTIONS) },
-      { name: 'floor', server: floor, job: closed(stage, floor, CONNECTIONS) },
-    ],
-    effort,
-  );
-  return rowOf(name, measured);
-};
+export const jwtEs256: Measure = (stage, effort, name) =>
+  measureAgainst(stage, effort, name, { product: plain, bare: plain, floor: plain });
 
 /** A kind of token that the product may not have: asked for once, and looked at. */
 function variant(end: string, isSuch: (token: string) => boolean, reason: string): Measure {
   return async (stage, effort, name): Promise<Row> => {
     const product = await stage.product();
-    const [request] = requests(stage, end);
+    const [request] = tokenRequests(stage, end);
     if (!request) return notAvailable(name, 'there is no client');
     try {
       const { access_token } = await send(product, request);
@@ -44,15 +27,10 @@ function variant(end: string, isSuch: (token: string) => boolean, reason: string
     } catch (error) {
       return notAvailable(name, `${reason} (${error instanceof Error ? error.message : error})`);
     }
-    const [bare, floor] = [await stage.bare(), await stage.floor()];
-    const contestants = [
-      { name: 'product', server: product, job: closed(stage, product, CONNECTIONS, end) },
-      { name: 'bare', server: bare, job: closed(stage, bare, CONNECTIONS, end) },
-    ];
-    if (end === '/eddsa') {
-      contestants.push({ name: 'floor', server: floor, job: closed(stage, floor, CONNECTIONS, end) });
-    }
-    return rowOf(name, await measure(stage.arena, floor, contestants, effort));
+    const load = clientCredentials({ end });
+    // The floor has no store, and so no opaque tokens.
+    const floor = end === '/opaque' ? {} : { floor: load };
+    return measureAgainst(stage, effort, name, { product: load, bare: load, ...floor });
   };
 }
 
@@ -72,15 +50,14 @@ export const thousandConnections: Measure = async (stage, effort, name) => {
   const product = await arena.product({ workers: 2 });
   const floor = await arena.floor(2);
   try {
-    const measured = await measure(
-      arena,
-      guard,
-      [
-        { name: 'product', server: product, job: closed(stage, product, 1_000) },
-        { name: 'floor', server: floor, job: closed(stage, floor, 1_000) },
-      ],
-      effort,
-    );
+    const load = clientCredentials({ connections: 1_000 });
+    const contestants = [
+      await contestant('product', stage, product, load),
+      await contestant('floor', stage, floor, load),
+    ];
+    const slice = Math.max(effort.slice, SHORTEST_SLICE);
+    const warmUp = Math.max(effort.warmUp, SHORTEST_SLICE);
+    const measured = await measure(arena, guard, contestants, { ...effort, slice, warmUp });
     return { ...rowOf(name, measured), note: 'two processes each, load and PostgreSQL on the same cores' };
   } finally {
     await product.stop();
@@ -91,22 +68,10 @@ export const thousandConnections: Measure = async (stage, effort, name) => {
 
 /** Requests that arrive whatever happens. The throughput is given; what counts is the latency. */
 export const openLoop: Measure = async (stage, effort, name) => {
-  const [product, bare, floor] = [await stage.product(), await stage.bare(), await stage.floor()];
-  const job =
-    ({ origin }: Server) =>
-    (seconds: number): Job => ({ kind: 'open', origin, ...OPEN_LOOP, seconds, requests: requests(stage) });
-  const measured = await measure(
-    stage.arena,
-    floor,
-    [
-      { name: 'product', server: product, job: job(product) },
-      { name: 'bare', server: bare, job: job(bare) },
-      { name: 'floor', server: floor, job: job(floor) },
-    ],
-    effort,
-  );
-  return {
-    ...rowOf(name, measured),
-    note: '1,000 requests a second over 1,000 connections; latency from the set time',
+  const load: Load = async (_stage, { origin }) => {
+    const requests = tokenRequests(stage);
+    return (seconds): Job => ({ kind: 'open', origin, ...OPEN_LOOP, seconds, requests });
   };
+  const row = await measureAgainst(stage, effort, name, { product: load, bare: load, floor: load });
+  return { ...row, note: '1,000 requests a second over 1,000 connections; latency from the set time' };
 };

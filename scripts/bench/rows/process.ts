@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { residentMib } from '../accounting.ts';
+import { clientCredentials } from '../loads.ts';
 import { emptyRow } from '../report.ts';
-import { tokenRequest } from '../stage.ts';
 import { median, rounded } from '../statistics.ts';
-import { CONNECTIONS, type Measure } from './row.ts';
+import type { Measure } from './row.ts';
 
 /** From the start of the process until /readyz answers, with a database that is there and filled. */
 export const start: Measure = async ({ arena }, effort, name) => {
@@ -23,21 +23,15 @@ export const start: Measure = async ({ arena }, effort, name) => {
 };
 
 /** VmRSS of a process that nobody asks anything, and of the same one after it was loaded. */
-export const idleMemory: Measure = async ({ arena }, effort, name) => {
+export const idleMemory: Measure = async (stage, effort, name) => {
+  const { arena } = stage;
   const server = await arena.product();
   try {
     await wait(effort.idle * 1000);
     const idle = residentMib(server.pid);
-    const requests = arena.data.services.slice(0, 10).map((service) => tokenRequest(service));
-    const plan = { type: 'rotate' as const, requests };
     const seconds = effort.slice * effort.rounds;
-    const { errors } = await arena.load({
-      kind: 'closed',
-      origin: server.origin,
-      connections: CONNECTIONS,
-      seconds,
-      plan,
-    });
+    const job = await clientCredentials()(stage, server);
+    const { errors } = await arena.load(await job(seconds));
     const loaded = residentMib(server.pid);
     return {
       ...emptyRow(name),

@@ -1,10 +1,9 @@
 import type { Server } from '../arena.ts';
 import { fillRows } from '../growth.ts';
-import type { Job } from '../load/job.ts';
+import { clientCredentials, tokenAndIntrospection } from '../loads.ts';
 import { measure } from '../measure.ts';
 import { rowOf } from '../report.ts';
-import { post, tokenRequest } from '../stage.ts';
-import { CONNECTIONS, type Measure } from './row.ts';
+import { contestant, type Measure } from './row.ts';
 
 const FEW_ROWS = 1_000;
 const FEW_CLIENTS = 10;
@@ -17,22 +16,12 @@ export const twoWorkers: Measure = async (stage, effort, name) => {
   const two = await arena.product({ workers: 2 });
   const one = await arena.product({ workers: 1, pinned: false });
   try {
-    const requests = arena.data.services.slice(0, FEW_CLIENTS).map((service) => tokenRequest(service));
-    const job =
-      ({ origin }: Server) =>
-      (seconds: number): Job => {
-        const plan = { type: 'rotate' as const, requests };
-        return { kind: 'closed', origin, connections: CONNECTIONS, seconds, plan };
-      };
-    const measured = await measure(
-      arena,
-      guard,
-      [
-        { name: 'product', server: two, job: job(two) },
-        { name: 'one process', server: one, job: job(one) },
-      ],
-      effort,
-    );
+    const load = clientCredentials();
+    const contestants = [
+      await contestant('product', stage, two, load),
+      await contestant('one process', stage, one, load),
+    ];
+    const measured = await measure(arena, guard, contestants, effort);
     return { ...rowOf(name, measured, 'one process'), note: 'load and PostgreSQL share the cores with the processes' };
   } finally {
     await two.stop();
@@ -41,7 +30,7 @@ export const twoWorkers: Measure = async (stage, effort, name) => {
   }
 };
 
-/** A token, and then a question about it: what writes and what reads, with few and with many rows. */
+/** Two servers, on a database with many rows and on one with few. */
 export const growthRows: Measure = async (stage, effort, name) => {
   const { arena } = stage;
   const guard = await stage.floor();
@@ -58,25 +47,11 @@ export const growthRows: Measure = async (stage, effort, name) => {
     }
     const [many, few] = servers;
     if (!many || !few) throw new Error('both have been started');
-    const pairs = arena.data.services.slice(0, FEW_CLIENTS).map((service) => ({
-      first: tokenRequest(service),
-      second: post('/oauth2/introspect', service, { token: '{item}' }, true),
-    }));
-    const job =
-      ({ origin }: Server) =>
-      (seconds: number): Job => {
-        const plan = { type: 'pair' as const, pairs, next: 'access_token' };
-        return { kind: 'closed', origin, connections: CONNECTIONS, seconds, plan };
-      };
-    const measured = await measure(
-      arena,
-      guard,
-      [
-        { name: 'product', server: many, job: job(many) },
-        { name: 'few', server: few, job: job(few) },
-      ],
-      effort,
-    );
+    const contestants = [
+      await contestant('product', stage, many, tokenAndIntrospection),
+      await contestant('few', stage, few, tokenAndIntrospection),
+    ];
+    const measured = await measure(arena, guard, contestants, effort);
     const note = `${effort.rows.toLocaleString('en')} token and event rows against ${FEW_ROWS.toLocaleString('en')}`;
     return { ...rowOf(name, measured, 'few'), note };
   } finally {
@@ -87,23 +62,14 @@ export const growthRows: Measure = async (stage, effort, name) => {
 /** The same server asked by all of its clients in turn, and by ten of them. */
 export const growthClients: Measure = async (stage, effort, name) => {
   const [product, guard] = [await stage.product(), await stage.floor()];
-  const { services } = stage.arena.data;
-  const job =
-    (count: number) =>
-    (seconds: number): Job => {
-      const requests = services.slice(0, count).map((service) => tokenRequest(service));
-      const plan = { type: 'rotate' as const, requests };
-      return { kind: 'closed', origin: product.origin, connections: CONNECTIONS, seconds, plan };
-    };
-  const measured = await measure(
-    stage.arena,
-    guard,
-    [
-      { name: 'product', server: product, job: job(services.length) },
-      { name: 'few', server: product, job: job(FEW_CLIENTS) },
-    ],
-    effort,
-  );
-  const note = `${services.length.toLocaleString('en')} clients against ${FEW_CLIENTS}`;
-  return { ...rowOf(name, measured, 'few'), note };
+  const clients = stage.arena.data.services.length;
+  const contestants = [
+    await contestant('product', stage, product, clientCredentials({ clients })),
+    await contestant('few', stage, product, clientCredentials({ clients: FEW_CLIENTS })),
+  ];
+  const measured = await measure(stage.arena, guard, contestants, effort);
+  return {
+    ...rowOf(name, measured, 'few'),
+    note: `${clients.toLocaleString('en')} clients against ${FEW_CLIENTS}`,
+  };
 };
