@@ -19,6 +19,7 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(testFolder(), 'guides-'));
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
   for (const guide of ['connect-an-application.md', 'services.md']) writeExamples(guide);
+  writeReadme();
 });
 
 afterAll(async () => {
@@ -34,15 +35,31 @@ function writeExamples(guide: string): void {
   }
 }
 
+/** The README's lines stand alone once the browser's part is given to them: the way there, and the way back. */
+function writeReadme(): void {
+  const text = readFileSync(path.join(root, 'README.md'), 'utf8');
+  const code = /^```js\n(.*?)^```$/ms.exec(text)?.[1] ?? '';
+  const given = `import { once } from 'node:events';
+const { CLIENT_ID, CLIENT_SECRET, redirect_uri } = process.env;
+const redirect = (url) => console.log(url.href);
+`;
+  const back = 'const currentUrl = new URL(String(await once(process.stdin, "data")));process.stdin.unref();\n';
+  const program = code
+    .replace('http://localhost:3000', postern.url)
+    .replace(/^\/\/ … the browser comes back.*\n/m, back);
+  writeFileSync(path.join(folder, 'readme.mjs'), given + program);
+}
+
 /** Starts an example as a program of its own; its lines are read one after the other. */
 function start(name: string, env: Record<string, string>) {
   const child = spawn(process.execPath, [path.join(folder, name)], {
     env: { ISSUER: postern.url, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
+    say: (text: string) => child.stdin.write(text),
     async line(): Promise<string> {
       return String((await lines.next()).value);
     },
@@ -99,7 +116,10 @@ test('a service calls another one, which verifies the token by itself', async ()
   const permissions = ['read', 'write', 'introspect'].map((name) => ({ name, description: '' }));
   await postern.parts.access.apis.create({ audience, permissions }, BY_TEST);
   const service = async (name: string, permission: string) => {
-    const { clientId, secret } = await postern.parts.serviceAccounts.create({ name, permissions: [permission] }, BY_TEST);
+    const { clientId, secret } = await postern.parts.serviceAccounts.create(
+      { name, permissions: [permission] },
+      BY_TEST,
+    );
     return { CLIENT_ID: clientId, CLIENT_SECRET: secret };
   };
   const port = String(await freePort());
@@ -109,4 +129,18 @@ test('a service calls another one, which verifies the token by itself', async ()
 
   expect(await start('call.mjs', { ...billing, STOCK_URL }).line()).toBe(`200 3 items for ${billing.CLIENT_ID}`);
   expect((await fetch(`${STOCK_URL}/items`, { headers: { authorization: 'Bearer e30.e30.AA' } })).status).toBe(401);
+});
+
+test("the README's lines sign a person in", async () => {
+  const person = await createPerson(postern);
+  const redirect_uri = 'https://app.example.com/callback';
+  const { clientId, secret = '' } = await postern.parts.applications.create(
+    { name: 'App', type: 'web', redirectUris: [redirect_uri] },
+    BY_TEST,
+  );
+  const program = start('readme.mjs', { CLIENT_ID: clientId, CLIENT_SECRET: secret, redirect_uri });
+  const browser = createAgent(postern.url);
+  const back = await signInAndAllow(browser, await browser.get(await program.line()), person);
+  program.say(String(back.leaves));
+  expect(await program.line()).toBe(`${person.id} ${person.email}`);
 });
