@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { type Agent, createAgent } from '../support/browserless.ts';
+import {
+  asClient,
+  authorizePath,
+  clientCredentials,
+  codeOf,
+  codeRequest,
+  postForm,
+  redeem,
+  refresh,
+  type TokenAnswer,
+} from '../support/oauth.ts';
+import {
+  type Application,
+  createApi,
+  createApplication,
+  createPerson,
+  createService,
+  type Person,
+  type Service,
+  signIn,
+} from '../support/people.ts';
+import { type Postern, startPostern } from '../support/postern.ts';
+
+/**
+ * What each flow may ask of PostgreSQL, client and keys being known already. `all`: statements. `awaited`: how often the
+ * flow has to wait, statements that are under way at the same time counting once. More of either fails; where a change
+ * needs fewer, lower the number here.
+ */
+const MOST = {
+  clientCredentials: { all: 1, awaited: 1 },
+  introspectJwt: { all: 1, awaited: 1 },
+  introspectOpaque: { all: 3, awaited: 3 },
+  revoke: { all: 3, awaited: 3 },
+  signIn: { all: 52, awaited: 50 },
+  authorize: { all: 6, awaited: 6 },
+  codeExchange: { all: 6, awaited: 6 },
+  userinfo: { all: 4, awaited: 4 },
+  refresh: { all: 6, awaited: 6 },
+};
+
+/** What the product does on its own, whoever asks. */
+const BACKGROUND = /\blease\b|\bLISTEN\b/i;
+/** Long enough for what a flow leaves behind to be sent. */
+const SETTLED_MS = 50;
+
+interface Count {
+  all: number;
+  awaited: number;
+  statements: string[];
+}
+
+const realQuery = pg.Client.prototype.query;
+let counting: Count | undefined;
+let underWay = 0;
+
+function textOf(statement: unknown): string {
+  if (typeof statement === 'string') return statement;
+  const { name, text = '' } = (statement ?? {}) as { name?: string; text?: string };
+  return (name ?? text).replace(/\s+/g, ' ').slice(0, 120);
+}
+
+function query(this: pg.Client, ...values: unknown[]): unknown {
+  const text = textOf(values[0]);
+  if (!counting || BACKGROUND.test(text)) return Reflect.apply(realQuery, this, values);
+  counting.all += 1;
+  if (underWay === 0) counting.awaited += 1;
+  counting.statements.push(text);
+  underWay += 1;
+  const done = () => {
+    underWay -= 1;
+  };
+  const callback = values.at(-1);
+  if (typeof callback === 'function') {
+    // As the pool calls it.
+    values[values.length - 1] = (...results: unknown[]) => {
+      done();
+      Reflect.apply(callback, undefined, results);
+    };
+    return Reflect.apply(realQuery, this, values);
+  }
+  const result = Reflect.apply(realQuery, this, values) as unknown as Promise<unknown>;
+  result.then(done, done);
+  return result;
+}
+
+/** Runs the flow, and answers what it answered. */
+async function within<T>(most: { all: number; awaited: number }, flow: () => Promise<T>): Promise<T> {
+  const counted: Count = { all: 0, awaited: 0, statements: [] };
+  counting = counted;
+  underWay = 0;
+  try {
+    const answer = await flow();
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+    if (counted.all > most.all || counted.awaited > most.awaited) {
+      const list = counted.statements.map((text) => `\n  ${text}`).join('');
+      throw new Error(
+        `${counted.all} statements, waited for ${counted.awaited} times; at most ${most.all} and ${most.awaited}:${list}`,
+      );
+    }
+    expect(counted.all).toBeGreaterThan(0);
+    return answer;
+  } finally {
+    counting = undefined;
+  }
+}
+
+describe('statements', () => {
+  let postern: Postern;
+  let service: Service;
+  let application: Application;
+  let person: Person;
+  let agent: Agent;
+  let tokens: TokenAnswer['body'];
+
+  beforeAll(async () => {
+    pg.Client.prototype.query = query as typeof realQuery;
+    postern = await startPostern();
+    const audience = await createApi(postern, ['read']);
+    service = await createService(postern, [`${audience}#read`]);
+    application = await createApplication(postern);
+    person = await createPerson(postern);
+    agent = createAgent(postern.url);
+    // What is read once and then kept is not part of a flow: clients, and the statements that connections prepare.
+    await clientCredentials(postern.url, service);
+    await agent.get(authorizePath(codeRequest(application).params));
+    agent = createAgent(postern.url);
+  });
+
+  afterAll(async () => {
+    pg.Client.prototype.query = realQuery;
+    await postern.close();
+  });
+
+  const about = (client: { clientId: string; secret: string }, path: string, token: string | undefined) =>
+    postForm(`${postern.url}/oauth2/${path}`, { token: token ?? '' }, asClient(client).headers);
+
+  test('of client_credentials', async () => {
+    const { status } = await within(MOST.clientCredentials, () => clientCredentials(postern.url, service));
+    expect(status).toBe(200);
+  });
+
+  test('of introspecting and revoking a JWT', async () => {
+    const { body } = await clientCredentials(postern.url, service);
+    const told = await within(MOST.introspectJwt, () => about(service, 'introspect', body.access_token));
+    expect(told.body.active).toBe(true);
+    const { status } = await within(MOST.revoke, () => about(service, 'revoke', body.access_token));
+    expect(status).toBe(200);
+    expect((await about(service, 'introspect', body.access_token)).body.active).toBe(false);
+  });
+
+  test('of a whole sign-in, from the authorization request to the code', async () => {
+    const { params } = codeRequest(application);
+    const code = await within(MOST.signIn, async () =>
+      codeOf(await signIn(agent, await agent.get(authorizePath(params)), person)),
+    );
+    expect(code).not.toBe('');
+  });
+
+  test('of a silent authorization and the exchange of its code', async () => {
+    const { params, verifier } = codeRequest(application);
+    const code = await within(MOST.authorize, async () => codeOf(await agent.get(authorizePath(params))));
+    const answer = await within(MOST.codeExchange, () => redeem(postern.url, application, { code, verifier }));
+    expect(answer.status).toBe(200);
+    tokens = answer.body;
+  });
+
+  test('of userinfo and of introspecting an opaque token', async () => {
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    const { status } = await within(MOST.userinfo, () => fetch(`${postern.url}/oauth2/userinfo`, { headers }));
+    expect(status).toBe(200);
+    const told = await within(MOST.introspectOpaque, () => about(application, 'introspect', tokens.access_token));
+    expect(told.body.active).toBe(true);
+  });
+
+  test('of a refresh', async () => {
+    const answer = await within(MOST.refresh, () => refresh(postern.url, application, tokens.refresh_token ?? ''));
+    expect(answer.status).toBe(200);
+  });
+});
