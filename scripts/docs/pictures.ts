@@ -1,5 +1,5 @@
 // Takes the pictures of the README from the running product: node scripts/run.mjs pictures. Linux, with Chromium.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -10,9 +10,11 @@ import { loadConfig } from '../../src/platform/config/load.ts';
 import { createLog } from '../../src/platform/observe/log.ts';
 import { launchChromium } from '../../test/support/chromium.ts';
 import { authorizePath, clientCredentials, codeRequest } from '../../test/support/oauth.ts';
+import { withPalette } from './png.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../docs/images');
 const SCALE = 2;
+
 const SCHEMES = ['light', 'dark'] as const;
 const PERIOD = 30;
 const PASSWORD = 'a long walk in winter';
@@ -86,7 +88,7 @@ async function takeBoth(page: Page, file: (scheme: string) => string): Promise<v
   for (const colorScheme of SCHEMES) {
     await page.emulateMedia({ colorScheme });
     // Colours fade from one scheme to the other.
-    await page.screenshot({ path: file(colorScheme), animations: 'disabled' });
+    writeFileSync(file(colorScheme), withPalette(await page.screenshot({ animations: 'disabled' })));
   }
 }
 
@@ -104,9 +106,9 @@ async function takePictures(app: App, browser: Browser): Promise<void> {
   const admin = await signIn(browser, app, ada, '/admin');
   for (const [name, address] of [
     ['overview', '/admin'],
-    ['audit-log', '/admin/audit'],
+    ['service-accounts', '/admin/service-accounts'],
   ] as const) {
-    await admin.setViewportSize({ width: 1180, height: 720 });
+    await admin.setViewportSize({ width: 1180, height: 846 });
     await admin.goto(address);
     await takeBoth(admin, (scheme) => file(name, scheme));
   }
@@ -114,8 +116,13 @@ async function takePictures(app: App, browser: Browser): Promise<void> {
 
 mkdirSync(folder, { recursive: true });
 const dataDir = mkdtempSync(path.join(tmpdir(), 'postern-pictures-'));
-const env = { PORT: '0', POSTERN_DATA_DIR: dataDir, POSTERN_MANAGEMENT_PORT: '0', POSTERN_LOG_LEVEL: 'warn' };
-const app = await build(loadConfig(env), { log: createLog({ level: 'warn' }) });
+const env = {
+  PORT: '0',
+  POSTERN_DATA_DIR: dataDir,
+  POSTERN_MANAGEMENT_PORT: '0',
+  POSTERN_SMTP_URL: 'smtp://127.0.0.1:1',
+};
+const app = await build(loadConfig(env), { log: createLog({ level: 'fatal' }) });
 const browser = await launchChromium();
 try {
   await app.listen();
