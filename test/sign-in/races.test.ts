@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Agent, createAgent, type Page } from '../support/browserless.ts';
 import { csrfOf } from '../support/console.ts';
-import { type Neighbour, startNeighbour } from '../support/neighbour.ts';
 import { authorizePath, codeRequest } from '../support/oauth.ts';
 import { type Application, BY_TEST, createApplication, createPerson, type Person } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
+import { type PosternProcess, startProcesses } from '../support/process.ts';
 
 /** Two processes on one database; every try goes to either of them in turn. */
 let postern: Postern;
-let neighbour: Neighbour;
+let neighbour: PosternProcess;
 let application: Application;
 
 const TRIES = 50;
@@ -16,7 +16,8 @@ const password = 'seven green elephants';
 
 beforeAll(async () => {
   postern = await startPostern();
-  neighbour = await startNeighbour(postern);
+  const [other] = await startProcesses(1, postern.databaseUrl);
+  neighbour = other as PosternProcess;
   application = await createApplication(postern);
 });
 afterAll(async () => {

@@ -1,6 +1,5 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort } from '../../src/platform/db/embedded/server.ts';
 import { type Agent, createAgent, type Page } from '../support/browserless.ts';
 import { browserOf, csrfOf, isSignedIn } from '../support/console.ts';
 import { authorizePath, codeRequest, getCode, introspect, redeem, refresh } from '../support/oauth.ts';
@@ -183,14 +182,6 @@ test('S76 both limits can be set', async () => {
     await postern.close();
   }
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 describe('S75 cookies', () => {
   /** Every Set-Cookie line of a whole sign-in and sign-out at this issuer. */
