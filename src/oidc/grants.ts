@@ -1,9 +1,12 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
-import type { PosternAccount } from './claims.ts';
+import { CLAIMS, type PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
 
 export interface AskedFor {
   oidcScopes: string[];
+  /** Of the claims that the `claims` parameter names one by one, those that these scopes give (and so, consent). */
+  claims: string[];
+  otherClaims: string[];
   /** audience → permissions that the client may ask for and the person holds. */
   permissions: Map<string, string[]>;
   /** audience → permissions that were asked for and that the person's roles do not hold. */
@@ -22,7 +25,16 @@ function askedFor(ctx: KoaContextWithOIDC, account: PosternAccount): AskedFor {
       requested.filter((name) => !held(name)),
     );
   }
-  return { oidcScopes: [...ctx.oidc.requestParamOIDCScopes], permissions, withheld };
+  const oidcScopes = [...ctx.oidc.requestParamOIDCScopes];
+  const given = new Set(oidcScopes.flatMap((scope) => (CLAIMS as Record<string, string[]>)[scope] ?? []));
+  const named = [...ctx.oidc.requestParamClaims];
+  return {
+    oidcScopes,
+    claims: named.filter((claim) => given.has(claim)),
+    otherClaims: named.filter((claim) => !given.has(claim)),
+    permissions,
+    withheld,
+  };
 }
 
 function isConsented(asked: AskedFor, consented: string[]): boolean {
@@ -54,6 +66,8 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   // Roles may have come or gone since the grant was made: what is withheld is decided anew each time.
   Reflect.deleteProperty(grant, 'rejected');
   if (asked.oidcScopes.length > 0) grant.addOIDCScope(asked.oidcScopes.join(' '));
+  if (asked.claims.length > 0) grant.addOIDCClaims(asked.claims);
+  if (asked.otherClaims.length > 0) grant.rejectOIDCClaims(asked.otherClaims);
   for (const [audience, names] of asked.permissions) {
     if (names.length > 0) grant.addResourceScope(audience, names.join(' '));
   }

@@ -153,6 +153,21 @@ describe('openid-client', () => {
     expect((await agent.get(url({ scope: 'openid email profile read' }))).url).toMatch(/\/consent$/);
   });
 
+  test('claims that are named one by one come with the scope that gives them, and ask for no page', async () => {
+    for (const firstParty of [true, false]) {
+      const application = await createApplication(postern, { firstParty });
+      const claims = JSON.stringify({
+        id_token: { email: { essential: true }, auth_time: { essential: true } },
+        userinfo: { name: null, roles: null },
+      });
+      const { config, tokens } = await authorize(application, { scope: 'openid email', claims });
+      expect(tokens.claims()).toMatchObject({ email: person.email, auth_time: expect.any(Number) });
+      const info = await client.fetchUserInfo(config, tokens.access_token, person.id);
+      expect(info).toMatchObject({ sub: person.id, email: person.email });
+      for (const name of ['name', 'roles']) expect(info).not.toHaveProperty(name);
+    }
+  });
+
   test('S19 public clients always ask, first-party ones never', async () => {
     for (const [firstParty, expected] of [
       [false, true],

@@ -42,10 +42,17 @@ export interface AuditRow {
 
 const LONGEST_TEXT = 512;
 
-/** PostgreSQL text can't hold NUL; and nothing from outside may make a row of any size. */
+/**
+ * PostgreSQL can't hold NUL, nor half of a surrogate pair in JSON. Events of many requests are written by one statement:
+ * one of them must not be able to fail it for the others.
+ */
+function storable(value: string): string {
+  return value.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+/** Nothing from outside may make a row of any size. */
 function text(value: string | undefined): string | null {
-  if (value === undefined) return null;
-  return value.replaceAll('\0', '\uFFFD').slice(0, LONGEST_TEXT);
+  return value === undefined ? null : storable(value.slice(0, LONGEST_TEXT));
 }
 
 export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
@@ -66,7 +73,9 @@ export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
     user_agent: text(event.request?.userAgent),
     request_id: text(event.request?.id),
     data: event.data
-      ? (JSON.parse(JSON.stringify(event.data).replaceAll('\\u0000', '\\ufffd')) as Record<string, unknown>)
+      ? (JSON.parse(
+          JSON.stringify(event.data, (_name, value) => (typeof value === 'string' ? storable(value) : value)),
+        ) as Record<string, unknown>)
       : null,
   };
 }
