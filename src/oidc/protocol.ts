@@ -18,7 +18,7 @@ import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { deferWrite } from './request-writes.ts';
 import { createSessionStore } from './session-store.ts';
-import { METHODS, PATHS, type ProviderPages, settings } from './settings.ts';
+import { METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
@@ -150,11 +150,16 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   const { protocol, host } = config.issuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
-    const methods = METHODS[ctx.path];
-    if (methods && !methods.includes(ctx.method === 'HEAD' ? 'GET' : ctx.method)) {
+    // Exact paths only: the library's router would take other letter cases and a slash at the end too, and what stands
+    // in front of it here goes by the path.
+    const methods = METHODS[ctx.path] ?? (RESUME.test(ctx.path) ? ['GET'] : undefined);
+    if (!methods) return next();
+    if (!methods.includes(ctx.method === 'HEAD' ? 'GET' : ctx.method)) {
       ctx.set('Allow', methods.join(', '));
       throw new AppError('method_not_allowed', { status: 405 });
     }
+    // The library stores what it is asked for as JSON, and PostgreSQL's can't hold NUL.
+    if (/%00/.test(ctx.querystring)) throw new AppError('malformed_input', { status: 400, detail: 'NUL' });
     // A token comes in the header alone: forms (RFC 6750 section 2.2) end up where headers do not. No body is read here.
     if (ctx.path === PATHS.userinfo) delete ctx.req.headers['content-type'];
     // The library builds its URLs from the request; ours come from the configured issuer alone.

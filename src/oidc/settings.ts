@@ -32,9 +32,14 @@ export const METHODS: Record<string, string[]> = {
   [PATHS.revocation]: ['POST', 'OPTIONS'],
   [PATHS.jwks]: ['GET', 'OPTIONS'],
   [PATHS.end_session]: ['GET'],
+  [`${PATHS.end_session}/confirm`]: ['POST'],
+  [`${PATHS.end_session}/success`]: ['GET'],
   '/.well-known/openid-configuration': ['GET', 'OPTIONS'],
   '/.well-known/oauth-authorization-server': ['GET', 'OPTIONS'],
 };
+
+/** Where an authorization request goes on after its pages. */
+export const RESUME = new RegExp(`^${PATHS.authorization}/[\\w-]+$`);
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;

@@ -27,6 +27,9 @@ const GRANT_OF = 'SELECT grant_id FROM token WHERE id_hash = $1';
 const DESTROY = 'UPDATE token SET revoked_at = now() WHERE id_hash = ANY($1::bytea[]) AND revoked_at IS NULL';
 const REVOKE_GRANT = 'UPDATE token SET revoked_at = now() WHERE grant_id = $1 AND revoked_at IS NULL';
 
+/** jsonb holds neither NUL nor half of a surrogate pair. JSON.stringify escapes both, and a backslash as two of them. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
 interface FoundRow {
   kind: string;
   jti: string;
@@ -105,6 +108,8 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
         if (!deferWrite(Provider.ctx, row)) await audit.commit([], [row]);
         return;
       }
+      // What a client asks for (`claims`, `nonce`) is stored as it came.
+      if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');
       await db.query('token-upsert', UPSERT, [
         hashOf(id),
         row.kind,
