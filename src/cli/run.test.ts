@@ -49,6 +49,9 @@ describe('command line', () => {
     [['client', 'create', '--name', 'x', '--type', 'toaster', '--redirect-uri', 'https://a.example']],
     [['client', 'create', '--name', 'x', '--type', 'spa', '--auth', 'secret', '--redirect-uri', 'https://a.example']],
     [['audit', 'export', '--format', 'xml']],
+    [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--token-format', 'paseto']],
+    [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--signing-alg', 'none']],
+    [['keys', 'rotate', '--alg', 'HS256']],
     [['audit', 'export', '--format', 'csv', '--from', 'yesterday-ish']],
   ])('wrong usage exits 2: %j', async (argv) => {
     const { run, written } = stage();
@@ -92,6 +95,41 @@ describe('command line', () => {
       { by: { type: 'system', id: 'cli', name: 'ada' } },
     ]);
     expect(JSON.parse(written.out)).toEqual({ id: '1', email: 'ada@example.com' });
+  });
+
+  test.each([
+    [[], { tokenFormat: 'jwt', signingAlg: 'ES256' }],
+    [['--token-format', 'opaque'], { tokenFormat: 'opaque', signingAlg: 'ES256' }],
+    [['--signing-alg', 'EdDSA', '--token-format', 'jwt'], { tokenFormat: 'jwt', signingAlg: 'EdDSA' }],
+  ])('an API chooses the form of its tokens: %j', async (options, form) => {
+    const seen: object[] = [];
+    const apis: Services['apis'] = {
+      async create(input) {
+        seen.push(input);
+        return { id: '1', audience: input.audience, permissions: ['read'] };
+      },
+    };
+    const { run } = stage({ apis });
+    expect(await run('api', 'create', '--audience', 'urn:x', '--permission', 'read=Read', ...options)).toBe(0);
+    const permissions = [{ name: 'read', description: 'Read' }];
+    expect(seen).toEqual([{ audience: 'urn:x', permissions, ...form }]);
+  });
+
+  test.each([
+    [[], 'ES256'],
+    [['--alg', 'EdDSA'], 'EdDSA'],
+    [['--alg', 'RS256'], 'RS256'],
+  ])('keys rotate %j', async (options, alg) => {
+    const seen: unknown[] = [];
+    const keys: Services['keys'] = {
+      list: async () => [],
+      async rotate(_by, of) {
+        seen.push(of);
+        return [];
+      },
+    };
+    expect(await stage({ keys }).run('keys', 'rotate', ...options, '--json')).toBe(0);
+    expect(seen).toEqual([alg]);
   });
 
   test('a failure names its code and its fields, and the services are closed', async () => {

@@ -1,5 +1,6 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
+import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { ChangeBy } from '../platform/audit/change.ts';
 
 /** An API permission written as AUDIENCE#NAME, which is also how a command names it. */
@@ -45,7 +46,13 @@ export interface Services {
   events: Events;
   apis: {
     create(
-      input: { audience: string; name?: string; permissions: { name: string; description: string }[] },
+      input: {
+        audience: string;
+        name?: string;
+        permissions: { name: string; description: string }[];
+        tokenFormat: TokenFormat;
+        signingAlg: SigningAlg;
+      },
       by: ChangeBy,
     ): Promise<{ id: string; audience: string; permissions: string[] }>;
   };
@@ -74,7 +81,7 @@ export interface Services {
   keys: {
     list(): Promise<KeyView[]>;
     /** The next key signs from now on; the one before stays published until its last token has expired. */
-    rotate(by: ChangeBy): Promise<KeyView[]>;
+    rotate(by: ChangeBy, alg: SigningAlg): Promise<KeyView[]>;
   };
   close(): Promise<void>;
 }

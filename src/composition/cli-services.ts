@@ -22,7 +22,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     setupLink: parts.setupLink,
     users: parts.users,
     events: parts.events,
-    keys: { list: keys.list, rotate: (by) => keys.rotate(by) },
+    keys: { list: keys.list, rotate: keys.rotate },
 
     apis: { create: (input, by) => access.apis.create(input, by) },
 

@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { ClientMetadata } from 'oidc-provider';
+import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { Database } from '../platform/db/database.ts';
 import { CLIENT_CHANGED } from '../platform/db/notify.ts';
 
@@ -10,6 +11,9 @@ export interface AllowedPermission {
   apiName: string;
   /** Seconds. */
   tokenTtl: number;
+  tokenFormat: TokenFormat;
+  /** Of its JWTs. */
+  signingAlg: SigningAlg;
   name: string;
   description: string;
 }
@@ -59,7 +63,7 @@ const FIND = `SELECT c.client_id, c.name, c.type, c.auth_method, c.jwks, c.redir
         'expires', extract(epoch FROM x.expires_at)::bigint))
       FROM client_secret x WHERE x.client_id = c.client_id AND ${LIVE}) AS secrets,
     (SELECT json_agg(json_build_object('audience', a.audience, 'apiName', a.name, 'tokenTtl', a.token_ttl,
-        'name', p.name, 'description', p.description) ORDER BY a.audience, p.name)
+        'tokenFormat', a.token_format, 'signingAlg', a.signing_alg, 'name', p.name, 'description', p.description) ORDER BY a.audience, p.name)
       FROM permission p JOIN api a ON a.id = p.api_id WHERE p.id IN (
         SELECT permission_id FROM client_permission WHERE client_id = c.client_id
         UNION SELECT permission_id FROM service_account_permission WHERE service_account_id = sa.id

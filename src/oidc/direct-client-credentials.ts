@@ -1,12 +1,13 @@
 import type { Middleware, ParameterizedContext } from 'koa';
+import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { randomToken } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
+import type { AccessTokenSigner } from './access-token-signer.ts';
 import { refuseService } from './audit-hook.ts';
 import type { AllowedPermission, ClientRecord, ClientSource } from './client-source.ts';
-import type { AccessTokenSigner } from './es256-signer.ts';
 import { matchesDigest } from './internals.ts';
 import { readWhole, replay } from './request-body.ts';
 import { requestOf } from './request-of.ts';
@@ -15,7 +16,7 @@ import { JWT_ALIAS, toTokenRow } from './token-row.ts';
 
 /**
  * The plain form of the client credentials grant (RFC 6749 section 4.4), which services send all day: a generated
- * secret, a JWT for one API. It needs nothing of the library's state, so it is answered here, at a fraction of the
+ * secret, a token for one API. It needs nothing of the library's state, so it is answered here, at a fraction of the
  * cost, when every part of the request is in order. Whatever is not, or asks for more, goes on to the library with its
  * body as it came: refusals have one place. A differential test holds both to the same answers, rows and events.
  */
@@ -24,7 +25,7 @@ export function createDirectClientCredentials(deps: {
   clock: Clock;
   audit: Audit;
   clients: ClientSource;
-  signer: () => AccessTokenSigner | undefined;
+  signer: (alg: SigningAlg) => AccessTokenSigner | undefined;
   clientLimit: { take(key: string): Promise<void> };
   onToken: (grantType: string, result: 'success' | 'refused') => void;
 }): Middleware {
@@ -32,12 +33,11 @@ export function createDirectClientCredentials(deps: {
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || ctx.path !== PATHS.token || !isPlainForm(ctx)) return next();
-    const sign = signer();
     const raw = await readWhole(ctx.req);
     const asked = raw && readRequest(raw.toString('latin1'), ctx.headers.authorization);
     let client: ClientRecord | undefined;
     try {
-      client = asked && sign ? await clients.find(asked.clientId) : undefined;
+      client = asked ? await clients.find(asked.clientId) : undefined;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       onToken('client_credentials', 'refused');
@@ -46,7 +46,9 @@ export function createDirectClientCredentials(deps: {
     }
     const granted =
       asked && client && authenticates(client, asked.secret, epochSeconds(clock)) ? grant(client, asked) : undefined;
-    if (!asked || !client || !granted || !sign) {
+    const isJwt = granted?.tokenFormat === 'jwt';
+    const sign = isJwt ? signer(granted.signingAlg) : undefined;
+    if (!asked || !client || !granted || (isJwt && !sign)) {
       replay(ctx, raw);
       return next();
     }
@@ -56,14 +58,19 @@ export function createDirectClientCredentials(deps: {
     const iat = epochSeconds(clock);
     const exp = iat + granted.ttl;
     const scope = granted.scopes.join(' ');
-    const jti = randomToken();
-    const claims = { jti, sub: clientId, iat, exp, scope, client_id: clientId, iss: issuer, aud: granted.audience };
+    // The value of an opaque token, which is a secret; the public identifier of a JWT.
+    const id = randomToken();
+    const claims = { jti: id, sub: clientId, iat, exp, scope, client_id: clientId, iss: issuer, aud: granted.audience };
     const extra = roles.length > 0 ? { roles } : undefined;
     const row = toTokenRow(
       'ClientCredentials',
-      `${JWT_ALIAS}${jti}`,
+      sign ? `${JWT_ALIAS}${id}` : id,
       { clientId, iat, exp, scope, aud: granted.audience, ...(extra ? { extra } : {}) },
-      { format: 'jwt', jti, ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}) },
+      {
+        format: granted.tokenFormat,
+        ...(sign ? { jti: id } : {}),
+        ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}),
+      },
     );
     const request = requestOf(ctx);
     try {
@@ -80,7 +87,7 @@ export function createDirectClientCredentials(deps: {
               grant_type: 'client_credentials',
               scope,
               audience: granted.audience,
-              tokens: [{ kind: 'ClientCredentials', jti }],
+              tokens: [{ kind: 'ClientCredentials', jti: row.jti }],
             },
           },
         ],
@@ -91,9 +98,10 @@ export function createDirectClientCredentials(deps: {
       refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
       return;
     }
+    const token = sign ? await sign({ ...extra, ...claims }) : id;
     onToken('client_credentials', 'success');
     ctx.set('Cache-Control', 'no-store');
-    ctx.body = { access_token: sign({ ...extra, ...claims }), expires_in: granted.ttl, scope, token_type: 'Bearer' };
+    ctx.body = { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' };
   };
 }
 
@@ -161,16 +169,22 @@ function authenticates({ metadata, facts }: ClientRecord, secret: string, now: n
   );
 }
 
+interface Granted {
+  audience: string;
+  scopes: string[];
+  ttl: number;
+  tokenFormat: TokenFormat;
+  signingAlg: SigningAlg;
+}
+
 /** The same rule as in resources.ts, for the case in which it has exactly one outcome. */
-function grant(
-  { facts }: ClientRecord,
-  { scopes, resource }: Asked,
-): { audience: string; scopes: string[]; ttl: number } | undefined {
+function grant({ facts }: ClientRecord, { scopes, resource }: Asked): Granted | undefined {
   const isAsked = (permission: AllowedPermission) => !scopes || scopes.includes(permission.name);
   const meant = facts.permissions.filter(
     (permission) => isAsked(permission) && (resource === undefined || permission.audience === resource),
   );
   const [first] = meant;
   if (!first || meant.some((permission) => permission.audience !== first.audience)) return undefined;
-  return { audience: first.audience, scopes: meant.map((permission) => permission.name), ttl: first.tokenTtl };
+  const { audience, tokenTtl: ttl, tokenFormat, signingAlg } = first;
+  return { audience, scopes: meant.map((permission) => permission.name), ttl, tokenFormat, signingAlg };
 }

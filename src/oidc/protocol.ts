@@ -8,12 +8,12 @@ import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
 import type { Log } from '../platform/observe/log.ts';
+import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
-import { createAccessTokenSigner } from './es256-signer.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { deferWrite } from './request-writes.ts';
@@ -118,12 +118,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       }),
     );
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    const signing256 = jwks.keys.find((key) => key.alg === 'ES256' && key.use === 'sig');
-    return {
-      provider,
-      run: compose(provider.middleware),
-      sign: signing256 && createAccessTokenSigner(signing256),
-    };
+    return { provider, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
   }
 
   let current = await build();
@@ -143,7 +138,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     clock,
     audit,
     clients,
-    signer: () => current.sign,
+    signer: (alg) => current.signers.get(alg),
     clientLimit: deps.clientLimit,
     onToken: deps.onToken,
   });

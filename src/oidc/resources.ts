@@ -33,9 +33,9 @@ export async function getResourceServerInfo(
   return {
     audience,
     scope: names.join(' '),
-    accessTokenFormat: 'jwt',
+    accessTokenFormat: first.tokenFormat,
     accessTokenTTL: first.tokenTtl,
-    jwt: { sign: { alg: 'ES256' } },
+    jwt: { sign: { alg: first.signingAlg } },
   };
 }
 

@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { exportJWK, type JWK } from 'jose';
+import { SIGNING_ALGORITHMS, type SigningAlg } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { randomToken } from '../kernel/ids.ts';
 import { AUDIT_COLUMNS, type Audit } from '../platform/audit/audit.ts';
@@ -10,9 +11,6 @@ import type { Database, Tx } from '../platform/db/database.ts';
 import { notifyOnCommit } from '../platform/db/notify.ts';
 
 export const KEYS_CHANGED = 'keys_changed';
-
-export type SigningAlg = 'ES256' | 'RS256';
-const ALGORITHMS: SigningAlg[] = ['ES256', 'RS256'];
 
 interface NewKey {
   kid: string;
@@ -94,6 +92,7 @@ const generate = promisify(generateKeyPair);
 
 async function newKeyPair(alg: SigningAlg): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
   if (alg === 'ES256') return generate('ec', { namedCurve: 'P-256' });
+  if (alg === 'EdDSA') return generate('ed25519');
   return generate('rsa', { modulusLength: 3072 });
 }
 
@@ -119,10 +118,11 @@ export async function createSigningKeys(deps: {
   /** The first keys. Of processes that start together one makes them: the others wait, and find them there. */
   async function ensure(): Promise<void> {
     const known = await list();
-    for (const alg of ALGORITHMS) {
+    for (const alg of SIGNING_ALGORITHMS) {
       if (known.some((key) => key.alg === alg && key.status === 'active')) continue;
       const keys = [await made(alg, 'active')];
-      if (alg === 'ES256') keys.push(await made(alg, 'next'));
+      // An RSA key takes a second to make: its successor waits until the schedule asks for it.
+      if (alg !== 'RS256') keys.push(await made(alg, 'next'));
       const [active] = keys;
       const event = audit.row({
         action: 'key.create',
@@ -173,7 +173,7 @@ export async function createSigningKeys(deps: {
 
     async maintain() {
       const keys = await list();
-      for (const alg of ALGORITHMS) {
+      for (const alg of SIGNING_ALGORITHMS) {
         const of = (status: SigningKeyView['status']) => keys.filter((key) => key.alg === alg && key.status === status);
         if (of('next').length === 0) await publishSuccessor(alg);
         else if (of('active').some((key) => rotateBy(key.activatedAt ?? key.createdAt) <= clock.now())) {

@@ -1,5 +1,6 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { Middleware } from 'koa';
+import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
 import { readWhole, replay } from './request-body.ts';
 import { JWT_ALIAS } from './token-row.ts';
 
@@ -26,7 +27,7 @@ export function createStructuredTokens(options: {
       const { payload } = await jwtVerify(token, keys, {
         issuer: options.issuer,
         typ: 'at+jwt',
-        algorithms: ['ES256', 'RS256'],
+        algorithms: [...SIGNING_ALGORITHMS],
         currentDate: options.now(),
         requiredClaims: ['jti', 'exp', 'client_id'],
       });

@@ -2,6 +2,7 @@ import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provid
 import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
+import { factsOf } from './client-facts.ts';
 import { deferWrite } from './request-writes.ts';
 import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
@@ -101,7 +102,9 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
   return (kind) => ({
     async upsert(id, payload) {
       const stored = kind === 'Interaction' ? withoutCookies(payload, id) : payload;
-      const row = toTokenRow(kind, id, stored, { format: 'opaque' });
+      const account = kind === 'ClientCredentials' ? factsOf(Provider.ctx?.oidc.client).serviceAccount : undefined;
+      const owner = account ? { serviceAccountId: account.id } : {};
+      const row = toTokenRow(kind, id, stored, { format: 'opaque', ...owner });
       if (kind === 'Grant') row.grant_id = id;
       if (kind === 'Interaction') row.session_uid = text(payload.session?.uid);
       if (ISSUED.has(kind)) {

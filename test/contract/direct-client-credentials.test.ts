@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { introspect } from '../support/oauth.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 
 // A request that names its content coding is left to the library: the same request with and without that header goes
@@ -9,6 +10,10 @@ const PAIRS = 700;
 
 const orders = 'https://orders.example';
 const stock = 'https://stock.example/v2';
+const parcels = 'urn:example:parcels';
+const letters = 'https://letters.example';
+/** What the tokens of each API are told by in a comparison. */
+const FORMS = { [orders]: 'ES256', [stock]: 'EdDSA', [parcels]: 'RS256', [letters]: 'opaque' };
 const by = { by: { type: 'system' as const, id: 'test' } };
 
 interface Account {
@@ -20,6 +25,8 @@ let postern: Postern;
 let keys: ReturnType<typeof createLocalJWKSet>;
 let one: Account;
 let both: Account;
+let every: Account;
+let quiet: Account;
 let none: Account;
 let disabled: Account;
 let withRole: Account;
@@ -42,10 +49,18 @@ beforeAll(async () => {
   const { access, serviceAccounts } = postern.parts;
   const permission = (name: string) => ({ name, description: `May ${name}` });
   await access.apis.create({ audience: orders, permissions: ['read', 'write', 'admin'].map(permission) }, by);
-  await access.apis.create({ audience: stock, lifetime: 900, permissions: ['read', 'count'].map(permission) }, by);
+  const counting = ['read', 'count'].map(permission);
+  await access.apis.create({ audience: stock, lifetime: 900, signingAlg: 'EdDSA', permissions: counting }, by);
+  await access.apis.create({ audience: parcels, signingAlg: 'RS256', permissions: [permission('read')] }, by);
+  await access.apis.create({ audience: letters, tokenFormat: 'opaque', permissions: counting }, by);
   const make = (name: string, permissions: string[]) => serviceAccounts.create({ name, permissions }, by);
   one = await make('one', [`${orders}#read`, `${orders}#write`]);
   both = await make('both', [`${orders}#read`, `${stock}#read`, `${stock}#count`]);
+  every = await make(
+    'every',
+    Object.keys(FORMS).map((audience) => `${audience}#read`),
+  );
+  quiet = await make('quiet', [`${letters}#read`, `${letters}#count`]);
   none = await make('none', []);
   const off = await make('off', [`${orders}#read`]);
   await serviceAccounts.disable(off.id, by);
@@ -77,13 +92,13 @@ const SCOPES = {
   bad: ['nope', '', ' read', 'read  write', 'openid', 'réad', 'x'.repeat(1_100)],
 };
 const RESOURCES = {
-  good: [undefined, undefined, orders, orders, stock],
+  good: [undefined, undefined, orders, orders, stock, parcels, parcels, letters],
   bad: ['https://unknown.example', 'nonsense', '', `${orders}#x`, `${orders}/`],
 };
 const FORM = 'application/x-www-form-urlencoded';
 
 function generate(): Generated {
-  const account = mostly([one, both, withRole], [none, disabled]);
+  const account = mostly([one, both, every, every, every, quiet, withRole], [none, disabled]);
   const secret = mostly([account.secret], ['pst_wrong', '', `${account.secret}x`, 'ä b+c']);
   const grantType = mostly(['client_credentials'], ['password', '', undefined]);
   const scope = mostly(SCOPES.good, SCOPES.bad);
@@ -118,7 +133,9 @@ async function send({ headers, body }: Generated, extra: Record<string, string>)
     body,
   });
   const text = await response.text();
-  const kept = [...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name) && !name.startsWith('access-control-'));
+  const kept = [...response.headers].filter(
+    ([name]) => !OF_ONE_ANSWER.has(name) && !name.startsWith('access-control-'),
+  );
   return { status: response.status, headers: Object.fromEntries(kept), text };
 }
 
@@ -127,7 +144,7 @@ interface Row {
 }
 
 /** The newest event, and the token that it speaks of, without what differs from request to request. */
-async function written(): Promise<{ event: Row | undefined; tokens: Row[] }> {
+async function written(answer: string): Promise<{ event: Row | undefined; tokens: Row[] }> {
   const [event] = await postern.db.query<Row>(
     'newest-event',
     `SELECT action, outcome, reason, actor_type, actor_id, actor_name, target_type, target_id, client_id, address,
@@ -135,28 +152,43 @@ async function written(): Promise<{ event: Row | undefined; tokens: Row[] }> {
     [],
   );
   const data = event?.data as { tokens?: { jti: string }[] } | null;
+  const { access_token: value = '' } = JSON.parse(answer) as { access_token?: string };
   const tokens = await postern.db.query<Row>(
     'tokens-of',
     `SELECT kind, format, user_id, service_account_id, client_id, grant_id, session_uid, scopes, audience, payload,
        extract(epoch FROM expires_at - created_at)::int AS lifetime, revoked_at, consumed_at,
-       encode(id_hash, 'hex') = encode(sha256(convert_to('jwt:' || jti, 'UTF8')), 'hex') AS found_by_alias
+       id_hash = sha256(convert_to('jwt:' || jti, 'UTF8')) AS found_by_alias,
+       id_hash = sha256(convert_to($2, 'UTF8')) AS found_by_value, jti = $2 AS named_by_value
      FROM token WHERE jti = ANY($1::text[])`,
-    [(data?.tokens ?? []).map(({ jti }) => jti)],
+    [(data?.tokens ?? []).map(({ jti }) => jti), value],
   );
   for (const token of data?.tokens ?? []) token.jti = 'jti';
   return { event, tokens };
 }
 
-async function compare(request: Generated): Promise<number> {
+/** What an opaque token says: to its own client, when that asks. */
+async function said(value: string, { clientId, secret }: Account): Promise<object> {
+  expect(value).toMatch(/^[\w-]{43}$/);
+  const { iat, exp, ...answer } = await introspect(postern.url, { clientId, secret }, value);
+  return { ...answer, lifetime: Number(exp) - Number(iat) };
+}
+
+const accounts = () => [one, both, every, quiet, withRole];
+
+async function compare(request: Generated): Promise<{ status: number; form: string | undefined }> {
   const direct = await send(request, {});
-  const directRows = await written();
+  const directRows = await written(direct.text);
   const library = await send(request, THROUGH_LIBRARY);
-  const libraryRows = await written();
+  const libraryRows = await written(library.text);
   const about = JSON.stringify(request);
 
   const open = async (text: string) => {
     const body = JSON.parse(text) as { access_token?: string };
     if (body.access_token === undefined) return body;
+    const owner = accounts().find(({ clientId }) => clientId === directRows.event?.client_id);
+    if (!body.access_token.includes('.') && owner) {
+      return { ...body, access_token: await said(body.access_token, owner) };
+    }
     const { payload, protectedHeader } = await jwtVerify(body.access_token, keys, {
       issuer: postern.url,
       typ: 'at+jwt',
@@ -172,28 +204,37 @@ async function compare(request: Generated): Promise<number> {
     // Signatures differ, and so do the lengths of what holds them by nothing.
     return { about, status, headers, body: await open(text) };
   };
-  expect(await view(direct)).toEqual(await view(library));
+  const seen = await view(direct);
+  expect(seen).toEqual(await view(library));
   expect({ about, ...directRows }).toEqual({ about, ...libraryRows });
-  return direct.status;
+  const audience = String(directRows.tokens[0]?.audience) as keyof typeof FORMS;
+  if (direct.status !== 200) return { status: direct.status, form: undefined };
+  const token = (seen.body as { access_token: { protectedHeader?: { alg: string }; active?: boolean } }).access_token;
+  const form = token.protectedHeader?.alg ?? (token.active === true ? 'opaque' : undefined);
+  expect([about, form]).toEqual([about, FORMS[audience]]);
+  return { status: 200, form };
 }
 
 test('S18 S26 S34 the direct way and the library answer and write the same, for good requests and bad ones', async () => {
   const counts = new Map<number, number>();
+  const forms = new Map<string, number>();
   for (let pair = 0; pair < PAIRS; pair++) {
-    const status = await compare(generate());
+    const { status, form } = await compare(generate());
     counts.set(status, (counts.get(status) ?? 0) + 1);
+    if (form) forms.set(form, (forms.get(form) ?? 0) + 1);
   }
   // The generator must reach every kind of answer, or the comparison says little.
   expect(counts.get(200)).toBeGreaterThan(60);
   expect(counts.get(400)).toBeGreaterThan(60);
   expect(counts.get(401)).toBeGreaterThan(60);
   expect([...counts.keys()].sort()).toEqual([200, 400, 401]);
+  expect(Math.min(...Object.values(FORMS).map((form) => forms.get(form) ?? 0))).toBeGreaterThan(10);
 });
 
-test('a plain request is answered without the library', async () => {
+test.each(Object.entries(FORMS))('a plain request for %s (%s) is answered without the library', async (audience) => {
   const request = {
-    headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: basic(one.clientId, one.secret) },
-    body: 'grant_type=client_credentials',
+    headers: { 'content-type': FORM, authorization: basic(every.clientId, every.secret) },
+    body: new URLSearchParams({ grant_type: 'client_credentials', resource: audience }).toString(),
   };
   const { Provider } = { Provider: (await import('oidc-provider')).default };
   const models: string[] = [];

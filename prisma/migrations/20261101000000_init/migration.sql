@@ -7,6 +7,8 @@ CREATE TABLE "api" (
     "audience" TEXT NOT NULL,
     "name" TEXT NOT NULL,
     "token_ttl" INTEGER NOT NULL DEFAULT 300,
+    "token_format" TEXT NOT NULL DEFAULT 'jwt',
+    "signing_alg" TEXT NOT NULL DEFAULT 'ES256',
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "updated_at" TIMESTAMPTZ(3) NOT NULL,
 
@@ -541,7 +543,9 @@ ALTER TABLE "client"
     ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN ('client_secret_basic', 'none'));
 
 ALTER TABLE "api"
-    ADD CONSTRAINT "api_token_ttl_check" CHECK ("token_ttl" > 0);
+    ADD CONSTRAINT "api_token_ttl_check" CHECK ("token_ttl" > 0),
+    ADD CONSTRAINT "api_token_format_check" CHECK ("token_format" IN ('jwt', 'opaque')),
+    ADD CONSTRAINT "api_signing_alg_check" CHECK ("signing_alg" IN ('ES256', 'EdDSA', 'RS256'));
 
 ALTER TABLE "assignment"
     ADD CONSTRAINT "assignment_one_holder_check" CHECK (num_nonnulls("user_id", "service_account_id") = 1);

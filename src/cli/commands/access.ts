@@ -1,5 +1,6 @@
+import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import type { Command } from '../command.ts';
-import { author, permissionProblem } from './shared-options.ts';
+import { author, oneOf, permissionProblem } from './shared-options.ts';
 
 const PERMISSION_NAME = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
@@ -23,6 +24,16 @@ export const apiCommands: readonly Command[] = [
         value: 'P[=TEXT]',
         help: 'A permission (a scope token) and, after =, what it allows in words.',
       },
+      'token-format': {
+        type: 'text',
+        oneOf: TOKEN_FORMATS,
+        help: 'jwt (default): the API verifies it by itself; opaque: it asks Postern at each use.',
+      },
+      'signing-alg': {
+        type: 'text',
+        oneOf: SIGNING_ALGORITHMS,
+        help: 'What signs its JWTs; ES256 when left out.',
+      },
     },
     check(input) {
       const bad = input.list('permission').find((text) => !PERMISSION_NAME.test(splitPermission(text).name));
@@ -36,6 +47,8 @@ export const apiCommands: readonly Command[] = [
           audience: input.text('audience'),
           ...(name === undefined ? {} : { name }),
           permissions: input.list('permission').map(splitPermission),
+          tokenFormat: oneOf(TOKEN_FORMATS, input.optional('token-format')),
+          signingAlg: oneOf(SIGNING_ALGORITHMS, input.optional('signing-alg')),
         },
         author(surroundings),
       );

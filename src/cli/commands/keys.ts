@@ -1,6 +1,7 @@
+import { SIGNING_ALGORITHMS } from '../../kernel/access-token.ts';
 import type { Command } from '../command.ts';
 import type { KeyView } from '../services.ts';
-import { author, table } from './shared-options.ts';
+import { author, oneOf, table } from './shared-options.ts';
 
 export const keyCommands: readonly Command[] = [
   {
@@ -16,9 +17,16 @@ export const keyCommands: readonly Command[] = [
     noun: 'keys',
     verb: 'rotate',
     summary: 'Sign with the next key from now on; the old one stays published until its tokens have expired.',
-    options: {},
-    async run({ services, surroundings }) {
-      return asOutcome(await (await services()).keys.rotate(author(surroundings)));
+    options: {
+      alg: {
+        type: 'text',
+        oneOf: SIGNING_ALGORITHMS,
+        help: 'Whose key; ES256, which also signs the ID tokens, when left out.',
+      },
+    },
+    async run({ input, services, surroundings }) {
+      const alg = oneOf(SIGNING_ALGORITHMS, input.optional('alg'));
+      return asOutcome(await (await services()).keys.rotate(author(surroundings), alg));
     },
   },
 ];

@@ -12,6 +12,11 @@ export function permissionProblem(permissions: readonly string[]): string | null
   return bad === undefined ? null : `--permission ${bad} must be AUDIENCE#P`;
 }
 
+/** The option's value as one of the words that its declaration allows; the first where it was left out. */
+export function oneOf<T extends string>(words: readonly [T, ...T[]], given: string | undefined): T {
+  return words.find((word) => word === given) ?? words[0];
+}
+
 /** Columns of a list for a person, the widest value of each giving its width. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];

@@ -63,6 +63,46 @@ describe('APIs', () => {
     }
   });
 
+  test('its tokens are JWTs signed with ES256 unless it chooses, and what a change leaves out stays', async () => {
+    const audience = 'urn:example:forms';
+    const { id } = await access.apis.create({ audience }, origin);
+    const form = async () => {
+      const { tokenFormat, signingAlg } = (await access.apis.byId(id)) ?? {};
+      return { tokenFormat, signingAlg };
+    };
+    expect(await form()).toEqual({ tokenFormat: 'jwt', signingAlg: 'ES256' });
+    await access.apis.update(id, { name: 'Forms', lifetime: 300, signingAlg: 'EdDSA' }, origin);
+    expect(await form()).toEqual({ tokenFormat: 'jwt', signingAlg: 'EdDSA' });
+    await access.apis.update(id, { name: 'Forms', lifetime: 300, tokenFormat: 'opaque' }, origin);
+    expect(await form()).toEqual({ tokenFormat: 'opaque', signingAlg: 'EdDSA' });
+    const changes = await database.db.prisma.auditEvent.findMany({
+      where: { action: 'api.update', targetId: id },
+      orderBy: { seq: 'desc' },
+    });
+    expect(changes[0]?.data).toEqual({
+      audience,
+      name: 'Forms',
+      lifetime: 300,
+      tokenFormat: 'opaque',
+      signingAlg: 'EdDSA',
+    });
+  });
+
+  test('no other form or algorithm is taken, by the service or by the database', async () => {
+    const create = (more: object) => problem(access.apis.create({ audience: 'urn:example:none', ...more }, origin));
+    expect(await create({ tokenFormat: 'paseto' })).toEqual({ tokenFormat: { code: 'apis.token_format' } });
+    for (const signingAlg of ['none', 'HS256', 'es256', '']) {
+      expect(await create({ signingAlg })).toEqual({ signingAlg: { code: 'apis.signing_alg' } });
+    }
+    for (const [column, value] of [
+      ['token_format', 'paseto'],
+      ['signing_alg', 'none'],
+    ]) {
+      const written = database.db.prisma.$executeRawUnsafe(`UPDATE api SET ${column} = '${value}'`);
+      await expect(written).rejects.toThrow(`api_${column}_check`);
+    }
+  });
+
   test('S84 unknown fields are refused', async () => {
     expect(await problem(access.apis.create({ audience: 'urn:example:more', id: 'x' } as never, origin))).toEqual({
       id: { code: 'unknown_field' },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
@@ -22,16 +23,22 @@ const listQuery = z.object({
   q: z.string().max(200).default(''),
   after: z.string().max(400).optional(),
 });
+const tokenFormat = z.enum(TOKEN_FORMATS, 'apis.token_format').optional();
+const signingAlg = z.enum(SIGNING_ALGORITHMS, 'apis.signing_alg').optional();
 const newForm = z.strictObject({
   audience: z.string(),
   name: z.string(),
   lifetime: z.string(),
   permissions: z.string(),
+  tokenFormat,
+  signingAlg,
 });
-const editForm = z.strictObject({ name: z.string(), lifetime: z.string() });
+const editForm = z.strictObject({ name: z.string(), lifetime: z.string(), tokenFormat, signingAlg });
 const permissionForm = z.strictObject({ name: z.string(), description: z.string() });
 
 const BASE = '/admin/apis';
+const CHOICES = { formats: TOKEN_FORMATS, algorithms: SIGNING_ALGORITHMS };
+const INITIAL = { lifetime: TOKEN_TTL.default, tokenFormat: TOKEN_FORMATS[0], signingAlg: SIGNING_ALGORITHMS[0] };
 
 /** Pages under /admin/apis. */
 export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
@@ -41,8 +48,8 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
     views.render(ctx, `access/${view}`, { base: BASE, ...model }, { layout: 'console' });
   }
 
-  function newPage(ctx: Ctx, form: Invalid = { values: { lifetime: TOKEN_TTL.default }, errors: {} }): void {
-    show(ctx, 'api-new', { title: ctx.state.t('apis.new_title'), ttl: TOKEN_TTL, ...form });
+  function newPage(ctx: Ctx, form: Invalid = { values: INITIAL, errors: {} }): void {
+    show(ctx, 'api-new', { title: ctx.state.t('apis.new_title'), ttl: TOKEN_TTL, ...CHOICES, ...form });
   }
 
   async function existing(id: string) {
@@ -58,8 +65,10 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const api = await existing(id);
-    const values = { name: api.name, lifetime: api.tokenTtl };
-    show(ctx, 'api-edit', { title: ctx.state.t('apis.edit_title'), api, ttl: TOKEN_TTL, values, errors: {}, ...form });
+    const { name, tokenTtl, tokenFormat, signingAlg } = api;
+    const values = { name, lifetime: tokenTtl, tokenFormat, signingAlg };
+    const title = ctx.state.t('apis.edit_title');
+    show(ctx, 'api-edit', { title, api, ttl: TOKEN_TTL, ...CHOICES, values, errors: {}, ...form });
   }
 
   return [
@@ -75,9 +84,9 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
     route(
       { method: 'POST', path: `${BASE}/new`, guards, body: newForm, invalid: newPage },
-      async (ctx, { body: { audience, name, lifetime, permissions } }) => {
+      async (ctx, { body: { name, permissions, ...form } }) => {
         const made = await apis.create(
-          { audience, name: name.trim() || undefined, lifetime, permissions: permissionLines(permissions) },
+          { ...form, name: name.trim() || undefined, permissions: permissionLines(permissions) },
           originOf(ctx),
         );
         flash(ctx, 'success', 'apis.created', { audience: made.audience });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import { isPlainText } from '../../kernel/text.ts';
 
 /** Names that OpenID Connect gives a meaning of its own: as a permission they would be ambiguous in `scope`. */
@@ -49,6 +50,10 @@ const lifetime = z.coerce
   .min(TOKEN_TTL.min, 'apis.token_ttl_range')
   .max(TOKEN_TTL.max, 'apis.token_ttl_range');
 
+const tokenFormat = z.enum(TOKEN_FORMATS, 'apis.token_format');
+/** Of its JWTs; kept while its tokens are opaque. */
+const signingAlg = z.enum(SIGNING_ALGORITHMS, 'apis.signing_alg');
+
 export const permissionInput = z.strictObject({ name: permissionName, description });
 
 const permissions = z
@@ -70,9 +75,17 @@ export const createApiInput = z.strictObject({
   name: displayName.optional(),
   permissions: permissions.default([]),
   lifetime: lifetime.default(TOKEN_TTL.default),
+  tokenFormat: tokenFormat.default('jwt'),
+  signingAlg: signingAlg.default('ES256'),
 });
 
-export const updateApiInput = z.strictObject({ name: displayName, lifetime });
+/** What is left out of the form of its tokens stays as it is. */
+export const updateApiInput = z.strictObject({
+  name: displayName,
+  lifetime,
+  tokenFormat: tokenFormat.optional(),
+  signingAlg: signingAlg.optional(),
+});
 
 const permissionRefs = z.array(z.string().max(700, 'too_long')).max(500, 'too_many');
 

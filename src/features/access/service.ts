@@ -30,7 +30,10 @@ export interface Apis {
   create(input: CreateApiInput, origin: ChangeBy): Promise<{ id: string; audience: string; permissions: string[] }>;
   list(filter: ListFilter): Promise<Page<store.ApiListItem>>;
   byId(id: string): Promise<store.ApiView | null>;
-  /** The audience is for ever: tokens and resource servers go by it. @throws invalid_input, apis.not_found */
+  /**
+   * What changes is true of every token from now on. The audience is for ever: tokens and resource servers go by it.
+   * @throws invalid_input, apis.not_found
+   */
   update(id: string, input: UpdateApiInput, origin: ChangeBy): Promise<void>;
   /** @throws invalid_input, apis.not_found */
   addPermission(id: string, input: PermissionInput, origin: ChangeBy): Promise<void>;
@@ -48,15 +51,17 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
 
   return {
     async create(input, origin) {
-      const { audience, permissions, lifetime, name = audience.slice(0, 100) } = check(createApiInput, input);
+      const checked = check(createApiInput, input);
+      const { audience, permissions, lifetime, tokenFormat, signingAlg, name = audience.slice(0, 100) } = checked;
       const id = nextId();
       const rows = permissions.map((permission) => ({ ...permission, id: nextId() }));
       const names = permissions.map((permission) => permission.name);
       await unique(audienceTaken, () =>
         db.tx(async (tx) => {
-          await store.insertApi(tx, { id, audience, name, tokenTtl: lifetime, at: clock.now(), permissions: rows });
+          const columns = { id, audience, name, tokenTtl: lifetime, tokenFormat, signingAlg };
+          await store.insertApi(tx, { ...columns, at: clock.now(), permissions: rows });
           const target = { type: 'api', id, name };
-          const data = { audience, lifetime, permissions: names };
+          const data = { audience, lifetime, tokenFormat, signingAlg, permissions: names };
           await audit.in(tx, changeEvent(origin, { action: 'api.create', target, data }));
           await everyClient(tx);
         }),
@@ -70,12 +75,12 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
     byId: async (id) => (isId(id) ? await store.findApi(db.prisma, id) : null),
 
     async update(id, input, origin) {
-      const { name, lifetime } = check(updateApiInput, input);
+      const { lifetime, ...rest } = check(updateApiInput, input);
       await db.tx(async (tx) => {
-        const api = isId(id) ? await store.updateApi(tx, id, { name, tokenTtl: lifetime, at: clock.now() }) : null;
+        const api = isId(id) ? await store.updateApi(tx, id, { ...rest, tokenTtl: lifetime, at: clock.now() }) : null;
         if (!api) throw apiNotFound();
-        const target = { type: 'api', id, name };
-        const data = { audience: api.audience, name, lifetime };
+        const target = { type: 'api', id, name: rest.name };
+        const data = { ...api, lifetime };
         await audit.in(tx, changeEvent(origin, { action: 'api.update', target, data }));
         await everyClient(tx);
       });

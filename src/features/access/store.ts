@@ -1,10 +1,17 @@
 import { Prisma } from '../../generated/prisma/client.ts';
+import type { SigningAlg, TokenFormat } from '../../kernel/access-token.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef, type PermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { keyset } from '../../platform/db/keyset.ts';
 
-export interface ApiListItem {
+/** What a check in the database holds to the known words. */
+interface TokenForm {
+  tokenFormat: TokenFormat;
+  signingAlg: SigningAlg;
+}
+
+export interface ApiListItem extends TokenForm {
   id: string;
   audience: string;
   name: string;
@@ -45,7 +52,14 @@ export function isUniqueViolation(error: unknown): boolean {
 
 export async function insertApi(
   tx: Tx,
-  api: { id: string; audience: string; name: string; tokenTtl: number; at: Date; permissions: NewPermission[] },
+  api: TokenForm & {
+    id: string;
+    audience: string;
+    name: string;
+    tokenTtl: number;
+    at: Date;
+    permissions: NewPermission[];
+  },
 ): Promise<void> {
   const { at, permissions, ...columns } = api;
   await tx.api.create({ data: { ...columns, createdAt: at, updatedAt: at }, select: { id: true } });
@@ -66,6 +80,8 @@ export async function listApis(
       audience: true,
       name: true,
       tokenTtl: true,
+      tokenFormat: true,
+      signingAlg: true,
       createdAt: true,
       _count: { select: { permissions: true } },
     },
@@ -73,10 +89,14 @@ export async function listApis(
   return toPage(
     rows,
     PAGE_SIZE,
-    ({ _count, ...api }) => ({ ...api, permissionCount: _count.permissions }),
+    ({ _count, ...api }) => ({ ...api, ...tokenForm(api), permissionCount: _count.permissions }),
     (api) => ({ at: api.createdAt, id: api.id }),
     filter.after,
   );
+}
+
+function tokenForm(row: { tokenFormat: string; signingAlg: string }): TokenForm {
+  return { tokenFormat: row.tokenFormat as TokenFormat, signingAlg: row.signingAlg as SigningAlg };
 }
 
 function searchApis(search: string | undefined): Prisma.ApiWhereInput {
@@ -107,19 +127,26 @@ export async function findApi(db: Tx, id: string): Promise<ApiView | null> {
     description,
     holders: _count.serviceAccounts + _count.clients + _count.roles,
   }));
-  return { ...row, permissions };
+  return { ...row, ...tokenForm(row), permissions };
 }
 
 export async function updateApi(
   tx: Tx,
   id: string,
-  change: { name: string; tokenTtl: number; at: Date },
-): Promise<{ audience: string } | null> {
-  const { at, ...columns } = change;
+  change: {
+    name: string;
+    tokenTtl: number;
+    tokenFormat?: TokenFormat | undefined;
+    signingAlg?: SigningAlg | undefined;
+    at: Date;
+  },
+): Promise<{ audience: string; name: string; tokenFormat: string; signingAlg: string } | null> {
+  const { at, name, tokenTtl, tokenFormat, signingAlg } = change;
+  const form = { ...(tokenFormat && { tokenFormat }), ...(signingAlg && { signingAlg }) };
   const [row] = await tx.api.updateManyAndReturn({
     where: { id },
-    data: { ...columns, updatedAt: at },
-    select: { audience: true },
+    data: { name, tokenTtl, ...form, updatedAt: at },
+    select: { audience: true, name: true, tokenFormat: true, signingAlg: true },
   });
   return row ?? null;
 }

@@ -1,0 +1,8 @@
+/** What an API's access tokens look like: a signed statement (RFC 9068), or a random value that is asked about. */
+export const TOKEN_FORMATS = ['jwt', 'opaque'] as const;
+
+/** Names of RFC 7518 section 3.1; EdDSA is Ed25519 (RFC 8037). Every installation holds a key for each. */
+export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const;
+
+export type TokenFormat = (typeof TOKEN_FORMATS)[number];
+export type SigningAlg = (typeof SIGNING_ALGORITHMS)[number];
