@@ -21,7 +21,7 @@ const shapes: Record<string, string> = {
   'api create': '{id, audience, permissions}',
   'role create': '{id, name, permissions}',
   'role assign': '{role, user} or {role, service_account}',
-  'service-account create': '{id, client_id, client_secret}',
+  'service-account create': '{id, client_id, client_secret?}',
   'service-account rotate-secret': '{id, client_id, client_secret}',
   'service-account list': `{service_accounts: [${serviceAccount}]}`,
   'service-account disable': serviceAccount,

@@ -30,6 +30,8 @@ export interface Surroundings {
   err(text: string): Promise<void>;
   /** All of standard input; rejects beyond 8 KiB. */
   readInput(): Promise<string>;
+  /** A file that the command line names; rejects beyond 64 KiB. */
+  readFile(path: string): Promise<string>;
 }
 
 export interface CommandContext {

@@ -17,6 +17,7 @@ function stage(services: Partial<Services> = {}, input = '') {
       written.err += text;
     },
     readInput: async () => input,
+    readFile: async () => input,
   };
   const close = async () => {
     written.closed += 1;
@@ -48,6 +49,9 @@ describe('command line', () => {
     [['role', 'create', '--name', 'x', '--permission', 'nohash']],
     [['client', 'create', '--name', 'x', '--type', 'toaster', '--redirect-uri', 'https://a.example']],
     [['client', 'create', '--name', 'x', '--type', 'spa', '--auth', 'secret', '--redirect-uri', 'https://a.example']],
+    [['service-account', 'create', '--name', 'x', '--auth', 'none']],
+    [['service-account', 'create', '--name', 'x', '--auth', 'private_key_jwt']],
+    [['service-account', 'create', '--name', 'x', '--jwks', 'keys.json']],
     [['audit', 'export', '--format', 'xml']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--token-format', 'paseto']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--signing-alg', 'none']],
@@ -65,6 +69,12 @@ describe('command line', () => {
     expect(await run('user', 'create', '--json')).toBe(2);
     expect(JSON.parse(written.out)).toEqual({ error: { code: 'usage', message: '--email is missing' } });
     expect(written.err).toBe('');
+  });
+
+  test('what is not there yet is called so', async () => {
+    const { run, written } = stage();
+    expect(await run('service-account', 'create', '--name', 'x', '--auth', 'tls')).toBe(2);
+    expect(written.err).toContain('--auth tls is not there yet: choose secret or private_key_jwt');
   });
 
   test('setup-link prints the link; without one it fails', async () => {

@@ -1,3 +1,4 @@
+import { open as openFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import type { Config } from '../platform/config/schema.ts';
 import { type Command, type Outcome, parseInput, type Surroundings, UsageError } from './command.ts';
@@ -9,6 +10,7 @@ import type { Services } from './services.ts';
 export type OpenServices = (config: Config) => Promise<Services>;
 
 const INPUT_LIMIT = 8 * 1024;
+const FILE_LIMIT = 64 * 1024;
 
 /**
  * One command of the command line. Resolves to the exit status: 0 done, 1 failed, 2 wrong usage. Writes to standard
@@ -138,6 +140,7 @@ function processSurroundings(): Surroundings {
     out: (text) => write(process.stdout, text),
     err: (text) => write(process.stderr, text),
     readInput,
+    readFile,
   };
 }
 
@@ -175,4 +178,22 @@ async function readInput(): Promise<string> {
     chunks.push(bytes);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+async function readFile(path: string): Promise<string> {
+  try {
+    await using file = await openFile(path);
+    const buffer = Buffer.alloc(FILE_LIMIT + 1);
+    let length = 0;
+    // A pipe, such as <(command) in a shell, gives less at a time than was asked for.
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
+      if (bytesRead === 0) return buffer.toString('utf8', 0, length);
+      length += bytesRead;
+      if (length > FILE_LIMIT) throw new UsageError(`${path} is longer than 64 KiB`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${path} can not be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
 }

@@ -65,9 +65,14 @@ export interface Services {
   };
   serviceAccounts: {
     create(
-      input: { name: string; description: string; permissions: PermissionRef[] },
+      input: { name: string; description: string; permissions: PermissionRef[] } & (
+        | { auth: 'secret' }
+        /** `jwks`: the text of a JWK Set. */
+        | { auth: 'private_key_jwt'; jwks: string }
+      ),
       by: ChangeBy,
-    ): Promise<{ id: string; clientId: string; clientSecret: string }>;
+    ): Promise<{ id: string; clientId: string; clientSecret?: string }>;
+    /** @throws AppError('service_accounts.uses_keys', 409) */
     rotateSecret(account: string, by: ChangeBy): Promise<{ id: string; clientId: string; clientSecret: string }>;
     /** All of them, newest first, read in batches. */
     list(): AsyncIterable<ServiceAccountView>;

@@ -39,7 +39,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     serviceAccounts: {
       async create(input, by) {
         const { id, clientId, secret } = await serviceAccounts.create(input, by);
-        return { id, clientId, clientSecret: secret };
+        return { id, clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
       },
       async rotateSecret(account, by) {
         const { id, clientId } = await named(account);

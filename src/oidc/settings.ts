@@ -2,6 +2,7 @@ import type { JWK } from 'jose';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../platform/config/schema.ts';
 import type { AccountSource } from './account-source.ts';
+import { ASSERTION_ALGORITHMS, assertionProblem } from './assertions.ts';
 import { CLAIMS, createFindAccount, extraTokenClaims } from './claims.ts';
 import { permissionsOn } from './client-facts.ts';
 import { loadExistingGrant } from './grants.ts';
@@ -50,8 +51,8 @@ const ACCESS_TOKEN = 300;
 /** RFC 6749 section 4.1.2 recommends ten minutes at the most; a minute serves. */
 const AUTHORIZATION_CODE = 60;
 const ID_TOKEN = HOUR;
-/** The longest that a client's signed assertion may still be good for: its jti is remembered for as long. */
-const ASSERTION = 600;
+/** How far the clock of another machine may be ahead of, or behind, this one's. */
+const CLOCK_TOLERANCE = 10;
 export const INTERACTION_SECONDS = HOUR / 2;
 
 /** The permission on an API that lets its holder, the API's own service, ask whether a token for it is active. */
@@ -97,14 +98,16 @@ export function settings(input: SettingsInput): Configuration {
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {
-      clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
+      clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       idTokenSigningAlgValues: ['ES256', 'RS256'],
     },
-    // RFC 7523 section 3, as RFC 7523bis narrows it: the library also takes the endpoint's URL as the audience, any
-    // list of audiences, and any lifetime.
-    assertJwtClientAuthClaimsAndHeader(_ctx, claims) {
-      if (claims.aud !== config.issuer) throw new errors.InvalidClientAuth('aud must be the issuer');
-      if (Number(claims.exp) > seconds() + ASSERTION) throw new errors.InvalidClientAuth('exp is too far away');
+    clockTolerance: CLOCK_TOLERANCE,
+    assertJwtClientAuthClaimsAndHeader(_ctx, claims, header, client) {
+      const problem = assertionProblem(
+        { claims, header },
+        { issuer: config.issuer, clientId: client.clientId, now: seconds(), tolerance: CLOCK_TOLERANCE },
+      );
+      if (problem !== undefined) throw new errors.InvalidClientAuth(problem);
     },
     clientBasedCORS(_ctx, origin, client) {
       if (origin === 'null' || client.clientAuthMethod !== 'none') return false;

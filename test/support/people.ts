@@ -1,7 +1,6 @@
 import { generate } from 'otplib';
 import { AppError } from '../../src/kernel/errors.ts';
 import type { ChangeBy } from '../../src/platform/audit/change.ts';
-import { CLIENT_CHANGED } from '../../src/platform/db/notify.ts';
 import type { Agent, Page } from './browserless.ts';
 import type { Postern } from './postern.ts';
 import { moveTime } from './time.ts';
@@ -145,19 +144,11 @@ export async function grantRole(postern: Postern, person: Person, permissions: s
   return name;
 }
 
-/** From now on the client proves itself with a signed assertion (RFC 7523). */
+/** From now on the service proves itself with assertions that it signs (RFC 7523). */
 export async function useAssertions(postern: Postern, clientId: string, publicJwk: object): Promise<void> {
-  const { db } = postern;
-  // No page or command sets this method yet, and the database holds to what they can set.
-  const widen = 'ALTER TABLE client DROP CONSTRAINT IF EXISTS client_auth_method_check';
-  await db.query('test-widen', widen, []);
-  await db.query(
-    'test-assertions',
-    "UPDATE client SET auth_method = 'private_key_jwt', jwks = $2 WHERE client_id = $1",
-    [clientId, { keys: [publicJwk] }],
-  );
-  await db.query('test-no-secret', 'DELETE FROM client_secret WHERE client_id = $1', [clientId]);
-  await db.notify(CLIENT_CHANGED, clientId);
+  const { serviceAccounts } = postern.parts;
+  const account = await serviceAccounts.find(clientId);
+  await serviceAccounts.useKeys(account?.id ?? '', { keys: [publicJwk] }, BY_TEST);
 }
 
 /** The AppError that a use case must end with. */

@@ -540,7 +540,8 @@ ALTER TABLE "one_time_link"
 
 ALTER TABLE "client"
     ADD CONSTRAINT "client_type_check" CHECK ("type" IN ('web', 'spa', 'native', 'service')),
-    ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN ('client_secret_basic', 'none'));
+    ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN ('client_secret_basic', 'private_key_jwt', 'none')),
+    ADD CONSTRAINT "client_jwks_check" CHECK (("auth_method" = 'private_key_jwt') = ("jwks" IS NOT NULL));
 
 ALTER TABLE "api"
     ADD CONSTRAINT "api_token_ttl_check" CHECK ("token_ttl" > 0),

@@ -3,30 +3,35 @@ import type { ServiceAccountView, Services } from '../services.ts';
 import { author, permissionProblem, table } from './shared-options.ts';
 
 const account = { name: 'ID|NAME', required: true } as const;
+const AUTH = ['secret', 'private_key_jwt'];
 
 export const serviceAccountCommands: readonly Command[] = [
   {
     noun: 'service-account',
     verb: 'create',
-    summary: 'Make an account for a service. Its secret is printed once.',
+    summary: 'Make an account for a service. Its secret, where it has one, is printed once.',
     options: {
       name: { type: 'text', required: true, value: 'N', help: 'Name of the service, unique.' },
       description: { type: 'text', value: 'TEXT', help: 'What the service does.' },
       permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'A permission of an API.' },
-      auth: { type: 'text', oneOf: ['secret'], help: 'How it proves itself.' },
+      auth: { type: 'text', value: AUTH.join('|'), help: 'How it proves itself; secret when left out.' },
+      jwks: { type: 'text', value: 'FILE', help: 'Its public keys, a JWK Set, for --auth private_key_jwt.' },
     },
-    check: (input) => permissionProblem(input.list('permission')),
+    check: (input) => permissionProblem(input.list('permission')) ?? authProblem(input),
     async run({ input, services, surroundings }) {
+      const file = input.optional('jwks');
+      const jwks = file === undefined ? undefined : await surroundings.readFile(file);
       const { serviceAccounts } = await services();
       const made = await serviceAccounts.create(
         {
           name: input.text('name'),
           description: input.optional('description') ?? '',
           permissions: input.list('permission'),
+          ...(jwks === undefined ? { auth: 'secret' } : { auth: 'private_key_jwt', jwks }),
         },
         author(surroundings),
       );
-      return secretOutcome(made);
+      return credentialOutcome(made);
     },
   },
   {
@@ -37,7 +42,7 @@ export const serviceAccountCommands: readonly Command[] = [
     options: {},
     async run({ input, services, surroundings }) {
       const { serviceAccounts } = await services();
-      return secretOutcome(await serviceAccounts.rotateSecret(input.subject ?? '', author(surroundings)));
+      return credentialOutcome(await serviceAccounts.rotateSecret(input.subject ?? '', author(surroundings)));
     },
   },
   {
@@ -89,11 +94,21 @@ function change(
   };
 }
 
-function secretOutcome(made: { id: string; clientId: string; clientSecret: string }): Outcome {
+function authProblem(input: Input): string | null {
+  const auth = input.optional('auth') ?? 'secret';
+  const keys = input.optional('jwks') !== undefined;
+  if (auth === 'tls') return '--auth tls is not there yet: choose secret or private_key_jwt';
+  if (!AUTH.includes(auth)) return `--auth must be one of ${AUTH.join(', ')}`;
+  if (auth === 'private_key_jwt' && !keys) return '--auth private_key_jwt needs --jwks FILE';
+  return auth === 'secret' && keys ? '--jwks goes with --auth private_key_jwt' : null;
+}
+
+function credentialOutcome(made: { id: string; clientId: string; clientSecret?: string }): Outcome {
+  const secret = made.clientSecret;
   return {
-    json: { id: made.id, client_id: made.clientId, client_secret: made.clientSecret },
-    text: [`client_id: ${made.clientId}`, `client_secret: ${made.clientSecret}`],
-    notes: ['Keep the secret now: it is not shown again.'],
+    json: { id: made.id, client_id: made.clientId, ...(secret === undefined ? {} : { client_secret: secret }) },
+    text: [`client_id: ${made.clientId}`, ...(secret === undefined ? [] : [`client_secret: ${secret}`])],
+    notes: secret === undefined ? [] : ['Keep the secret now: it is not shown again.'],
   };
 }
 

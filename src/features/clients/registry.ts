@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { after, type Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
+import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
 import { generateClientSecret } from '../../platform/crypto/secrets.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
@@ -19,8 +20,8 @@ export interface IssuedSecret {
  * tells the caches at its commit, and leaves the audit event to the caller.
  */
 export interface ClientRegistry {
-  /** A client that can use client_credentials only. Returns its client_id. */
-  addService(tx: Tx, name: string): Promise<string>;
+  /** A client that can use client_credentials only; with keys it signs assertions. Returns its client_id. */
+  addService(tx: Tx, name: string, keys?: PublicKeySet): Promise<string>;
   rename(tx: Tx, clientId: string, name: string): Promise<void>;
   /** False where it was so already. */
   setDisabled(tx: Tx, clientId: string, disabled: boolean): Promise<boolean>;
@@ -29,6 +30,12 @@ export interface ClientRegistry {
   touch(tx: Tx, clientId: string): Promise<void>;
   /** Those that work now, newest first. */
   secretsOf(tx: Tx, clientId: string): Promise<store.SecretView[]>;
+  /** null: it uses a secret. */
+  keysOf(tx: Tx, clientId: string): Promise<PublicKeySet | null>;
+  /** From now on its assertions are verified with these alone, and no secret works. */
+  useKeys(tx: Tx, clientId: string, keys: PublicKeySet): Promise<void>;
+  /** From now on no assertion of its counts, and the secret does that comes back. */
+  useSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   /** The newest secret so far works for `overlapSeconds` more, older ones end now: never more than two at once. */
   rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
@@ -52,13 +59,13 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
     touch,
     issueSecret,
 
-    async addService(tx, name) {
+    async addService(tx, name, keys) {
       const clientId = newClientId('svc');
       await store.insertClient(tx, {
         clientId,
         name,
         type: 'service',
-        authMethod: 'client_secret_basic',
+        ...(keys ? { authMethod: 'private_key_jwt', jwks: keys } : { authMethod: 'client_secret_basic' }),
         redirectUris: [],
         postLogoutRedirectUris: [],
         scopes: [],
@@ -86,6 +93,22 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
     },
 
     secretsOf: (tx, clientId) => store.workingSecrets(tx, clientId, clock.now()),
+
+    keysOf: store.keySetOf,
+
+    async useKeys(tx, clientId, keys) {
+      await store.lockClient(tx, clientId);
+      await store.deleteSecretsExcept(tx, clientId, undefined);
+      await store.setAuthentication(tx, clientId, { authMethod: 'private_key_jwt', jwks: keys, at: clock.now() });
+      await touch(tx, clientId);
+    },
+
+    async useSecret(tx, clientId) {
+      await store.lockClient(tx, clientId);
+      await store.deleteSecretsExcept(tx, clientId, undefined);
+      await store.setAuthentication(tx, clientId, { authMethod: 'client_secret_basic', at: clock.now() });
+      return await issueSecret(tx, clientId);
+    },
 
     async rotateSecret(tx, clientId, overlapSeconds) {
       // Two rotations at once must not leave three secrets.

@@ -1,6 +1,7 @@
-import type { Prisma } from '../../generated/prisma/client.ts';
+import { Prisma } from '../../generated/prisma/client.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
+import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { keyset } from '../../platform/db/keyset.ts';
 import type { ApplicationType } from './redirect-uri.ts';
@@ -35,6 +36,11 @@ export interface ApplicationView extends ApplicationListItem {
   secrets: SecretView[];
 }
 
+/** How a client proves itself; `jwks` goes with private_key_jwt and with nothing else. */
+type Authentication =
+  | { authMethod: 'client_secret_basic' | 'none'; jwks?: null }
+  | { authMethod: 'private_key_jwt'; jwks: PublicKeySet };
+
 interface ClientColumns {
   name: string;
   redirectUris: string[];
@@ -63,10 +69,28 @@ const newestFirst = [
 
 export async function insertClient(
   tx: Tx,
-  client: ClientColumns & { clientId: string; type: ApplicationType | 'service'; authMethod: string; at: Date },
+  client: ClientColumns & { clientId: string; type: ApplicationType | 'service'; at: Date } & Authentication,
 ): Promise<void> {
   const { at, ...columns } = client;
-  await tx.client.create({ data: { ...columns, createdAt: at, updatedAt: at }, select: { clientId: true } });
+  await tx.client.create({ data: { ...written(columns), createdAt: at, updatedAt: at }, select: { clientId: true } });
+}
+
+function written<T extends Authentication>({ jwks, ...columns }: T) {
+  return { ...columns, jwks: jwks ? { keys: jwks.keys.map((key) => ({ ...key })) } : Prisma.DbNull };
+}
+
+/** The keys of a client that signs assertions; null for every other one. */
+export async function keySetOf(db: Tx, clientId: string): Promise<PublicKeySet | null> {
+  const row = await db.client.findUnique({ where: { clientId }, select: { jwks: true } });
+  return (row?.jwks ?? null) as PublicKeySet | null;
+}
+
+export async function setAuthentication(
+  tx: Tx,
+  clientId: string,
+  { at, ...authentication }: Authentication & { at: Date },
+): Promise<void> {
+  await tx.client.updateMany({ where: { clientId }, data: { ...written(authentication), updatedAt: at } });
 }
 
 export async function listApplications(

@@ -6,8 +6,9 @@ import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
+import { credentialPages, withoutPrivateKeys } from './credential-pages.ts';
 import { serviceAccountNotFound } from './errors.ts';
-import { SECRET_OVERLAPS } from './schema.ts';
+import { AUTH_METHODS, SECRET_OVERLAPS } from './schema.ts';
 import type { ServiceAccounts } from './service.ts';
 
 export interface ServiceAccountPagesNeeds {
@@ -25,13 +26,17 @@ export interface ServiceAccountPagesNeeds {
 }
 
 const byId = z.strictObject({ id: z.uuid() });
-const bySecret = z.strictObject({ id: z.uuid(), secretId: z.uuid() });
 const listQuery = z.object({ q: z.string().max(200).default(''), after: z.string().max(400).optional() });
 const permissions = z.array(z.string()).default([]);
-const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions });
+const newForm = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  permissions,
+  auth: z.enum(AUTH_METHODS, 'required'),
+  jwks: z.string(),
+});
 const editForm = z.strictObject({ name: z.string(), description: z.string() });
 const permissionsForm = z.strictObject({ permissions });
-const rotateForm = z.strictObject({ overlap: z.coerce.number() });
 
 const BASE = '/admin/service-accounts';
 
@@ -50,8 +55,9 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     return account;
   }
 
-  async function newPage(ctx: Ctx, form: Invalid = { values: {}, errors: {} }): Promise<void> {
-    show(ctx, 'new', { title: ctx.state.t('service_accounts.new_title'), apis: await allPermissions(), ...form });
+  async function newPage(ctx: Ctx, form: Invalid = { values: { auth: 'secret' }, errors: {} }): Promise<void> {
+    const title = ctx.state.t('service_accounts.new_title');
+    show(ctx, 'new', { title, apis: await allPermissions(), ...withoutPrivateKeys(form) });
   }
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
@@ -72,7 +78,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     const account = await existing(id);
     const roles = await rolesOf({ serviceAccountId: id });
     const held = account.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
-    show(ctx, 'show', { title: account.name, account, roles, permissions: held, overlaps: SECRET_OVERLAPS });
+    show(ctx, 'show', { title: account.name, account, roles, permissions: held, overlaps: SECRET_OVERLAPS, issuer });
   }
 
   /** Answers the POST itself: a secret stands in no address and in no second request. */
@@ -101,8 +107,10 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     route({ method: 'GET', path: `${BASE}/new`, guards }, (ctx) => newPage(ctx)),
 
     route({ method: 'POST', path: `${BASE}/new`, guards, body: newForm, invalid: newPage }, async (ctx, { body }) => {
-      const { id, secret } = await serviceAccounts.create(body, originOf(ctx));
-      await secretPage(ctx, id, secret, true);
+      const { id, name, secret } = await serviceAccounts.create(body, originOf(ctx));
+      if (secret !== undefined) return await secretPage(ctx, id, secret, true);
+      flash(ctx, 'success', 'service_accounts.made_with_keys', { name });
+      seeOther(ctx, `${BASE}/${id}`);
     }),
 
     route({ method: 'GET', path: `${BASE}/:id`, guards, params: byId }, (ctx, { params }) => showPage(ctx, params.id)),
@@ -147,22 +155,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
       },
     ),
 
-    route(
-      { method: 'POST', path: `${BASE}/:id/secrets`, guards, params: byId, body: rotateForm },
-      async (ctx, { params, body }) => {
-        const { secret } = await serviceAccounts.rotateSecret(params.id, body.overlap, originOf(ctx));
-        await secretPage(ctx, params.id, secret, false);
-      },
-    ),
-
-    route(
-      { method: 'POST', path: `${BASE}/:id/secrets/:secretId/revoke`, guards, params: bySecret },
-      async (ctx, { params }) => {
-        await serviceAccounts.revokeSecret(params.id, params.secretId, originOf(ctx));
-        flash(ctx, 'success', 'service_accounts.secret_revoked');
-        seeOther(ctx, `${BASE}/${params.id}`);
-      },
-    ),
+    ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage }),
 
     change('disable', 'service_accounts.was_disabled', (id, ctx) => serviceAccounts.disable(id, originOf(ctx))),
     change('enable', 'service_accounts.was_enabled', (id, ctx) => serviceAccounts.enable(id, originOf(ctx))),

@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import { isPlainText } from '../../kernel/text.ts';
+import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
+
+/** How a service account proves itself: a generated secret, or assertions that it signs (RFC 7523 section 2.2). */
+export const AUTH_METHODS = ['secret', 'private_key_jwt'] as const;
+export type AuthMethod = (typeof AUTH_METHODS)[number];
 
 /** How long the secret before the new one keeps working, in seconds. */
 export const SECRET_OVERLAPS = [0, 3_600, 86_400, 604_800] as const;
@@ -12,9 +17,22 @@ const details = {
 /** As `<audience>#<permission>`. */
 const permissions = z.array(z.string().max(700, 'too_long')).max(500, 'too_many').default([]);
 
-export const createServiceAccountInput = z.strictObject({ ...details, permissions });
+/** A form sends a field that was left empty as well. */
+const NOT_ASKED = 'service_accounts.keys_not_asked';
+const noKeys = z.string(NOT_ASKED).regex(/^\s*$/, NOT_ASKED).optional();
+
+export const createServiceAccountInput = z.discriminatedUnion(
+  'auth',
+  [
+    z.strictObject({ ...details, permissions, auth: z.literal('secret').default('secret'), jwks: noKeys }),
+    z.strictObject({ ...details, permissions, auth: z.literal('private_key_jwt'), jwks: publicKeySet }),
+  ],
+  'invalid',
+);
 export const updateServiceAccountInput = z.strictObject(details);
 export const permissionsInput = z.strictObject({ permissions });
+
+export const keysInput = z.strictObject({ jwks: publicKeySet });
 
 export const overlapInput = z.strictObject({
   overlap: z.coerce
@@ -22,5 +40,14 @@ export const overlapInput = z.strictObject({
     .refine((seconds) => SECRET_OVERLAPS.some((overlap) => overlap === seconds), 'service_accounts.overlap_unknown'),
 });
 
-export type CreateServiceAccountInput = z.input<typeof createServiceAccountInput>;
+export interface CreateServiceAccountInput {
+  name: string;
+  description?: string;
+  /** As `<audience>#<permission>`. */
+  permissions?: string[];
+  /** `secret` unless told otherwise. */
+  auth?: AuthMethod;
+  /** A JWK Set (RFC 7517), as an object or as JSON text; for private_key_jwt alone. */
+  jwks?: unknown;
+}
 export type UpdateServiceAccountInput = z.input<typeof updateServiceAccountInput>;

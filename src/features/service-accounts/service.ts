@@ -3,47 +3,37 @@ import type { Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
 import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
-import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
+import type { ChangeBy } from '../../platform/audit/change.ts';
+import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
-import { nameTaken, serviceAccountNotFound } from './errors.ts';
+import { createChanges } from './changes.ts';
+import {
+  type CredentialPort,
+  type Credentials,
+  type CredentialsView,
+  createCredentials,
+  credentialsOf,
+  toldOf,
+} from './credentials.ts';
+import { nameTaken } from './errors.ts';
 import {
   type CreateServiceAccountInput,
   createServiceAccountInput,
-  overlapInput,
   permissionsInput,
   type UpdateServiceAccountInput,
   updateServiceAccountInput,
 } from './schema.ts';
 import * as store from './store.ts';
 
-export interface SecretView {
-  id: string;
-  /** The first characters of the secret. */
-  prefix: string;
-  createdAt: Date;
-  /** null: works until it is revoked. */
-  expiresAt: Date | null;
-}
-
-export interface IssuedSecret {
-  id: string;
-  /** In clear, this once. */
-  secret: string;
-  prefix: string;
-}
-
 /** The protocol's side of a service account; all of it runs in the transaction of the use case. */
-export interface ClientPort {
-  addService(tx: Tx, name: string): Promise<string>;
+export interface ClientPort extends CredentialPort {
+  /** With keys it signs assertions; without, it uses a secret, which issueSecret gives. */
+  addService(tx: Tx, name: string, keys?: PublicKeySet): Promise<string>;
   rename(tx: Tx, clientId: string, name: string): Promise<void>;
   setDisabled(tx: Tx, clientId: string, disabled: boolean): Promise<boolean>;
   remove(tx: Tx, clientId: string): Promise<boolean>;
   /** Tells the caches that its permissions changed. */
   touch(tx: Tx, clientId: string): Promise<void>;
-  secretsOf(tx: Tx, clientId: string): Promise<SecretView[]>;
-  issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
-  rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
-  revokeSecret(tx: Tx, clientId: string, secretId: string): Promise<{ prefix: string }>;
 }
 
 export interface ServiceAccountNeeds {
@@ -54,17 +44,23 @@ export interface ServiceAccountNeeds {
   revokeTokens(tx: Tx, clientId: string): Promise<number>;
 }
 
-export interface ServiceAccountView extends store.ServiceAccountRow {
-  /** Those that work now, newest first. */
-  secrets: SecretView[];
+export interface ServiceAccountView extends store.ServiceAccountRow, CredentialsView {}
+
+export interface NewServiceAccount {
+  id: string;
+  clientId: string;
+  name: string;
+  /** In clear, this once; an account that signs assertions has none. */
+  secret?: string;
 }
 
-export interface ServiceAccounts {
+export interface ServiceAccounts extends Credentials {
   /** @throws invalid_input */
   create(
-    input: CreateServiceAccountInput,
+    input: CreateServiceAccountInput & { auth?: 'secret' },
     origin: ChangeBy,
-  ): Promise<{ id: string; clientId: string; name: string; secret: string }>;
+  ): Promise<NewServiceAccount & { secret: string }>;
+  create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount>;
   list(filter: {
     search?: string | undefined;
     after?: string | undefined;
@@ -76,10 +72,6 @@ export interface ServiceAccounts {
   update(id: string, input: UpdateServiceAccountInput, origin: ChangeBy): Promise<void>;
   /** Replaces them all. */
   setPermissions(id: string, permissions: string[], origin: ChangeBy): Promise<void>;
-  /** `overlapSeconds`: one of SECRET_OVERLAPS. */
-  rotateSecret(id: string, overlapSeconds: number, origin: ChangeBy): Promise<IssuedSecret>;
-  /** @throws clients.secret_not_found */
-  revokeSecret(id: string, secretId: string, origin: ChangeBy): Promise<void>;
   /** Its tokens end with it. False where it was so already. */
   disable(id: string, origin: ChangeBy): Promise<boolean>;
   enable(id: string, origin: ChangeBy): Promise<boolean>;
@@ -92,29 +84,40 @@ export function createServiceAccountService(
 ): ServiceAccounts {
   const { db, audit, clock, clients, permissionIds, revokeTokens } = deps;
 
-  /** Changes of one account wait for each other, so that the event tells what was true. */
-  async function locked(tx: Tx, id: string): Promise<store.ServiceAccountRow> {
-    if (!isId(id)) throw serviceAccountNotFound();
-    await store.lockServiceAccount(tx, id);
-    const account = await store.findServiceAccount(tx, { id });
-    if (!account) throw serviceAccountNotFound();
-    return account;
+  const changes = createChanges({ audit });
+  const { locked, record } = changes;
+
+  async function whole(account: store.ServiceAccountRow | null): Promise<ServiceAccountView | null> {
+    return account && { ...account, ...(await credentialsOf(db.prisma, clients, account.clientId)) };
   }
 
-  async function withSecrets(account: store.ServiceAccountRow | null): Promise<ServiceAccountView | null> {
-    return account && { ...account, secrets: await clients.secretsOf(db.prisma, account.clientId) };
-  }
-
-  async function record(
-    tx: Tx,
-    verb: string,
-    account: { id: string; clientId: string; name: string },
+  function create(
+    input: CreateServiceAccountInput & { auth?: 'secret' },
     origin: ChangeBy,
-    data?: Record<string, unknown>,
-  ): Promise<void> {
-    const { id, clientId, name } = account;
-    const event = { action: `service_account.${verb}`, target: { type: 'service_account', id, name }, clientId };
-    await audit.in(tx, changeEvent(origin, data ? { ...event, data } : event));
+  ): Promise<NewServiceAccount & { secret: string }>;
+  function create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount>;
+  async function create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount> {
+    const checked = check(createServiceAccountInput, input);
+    const { name, description, permissions, auth } = checked;
+    const at = clock.now();
+    const id = newId(at.getTime());
+    return await unique(() =>
+      db.tx(async (tx) => {
+        const granted = await permissionIds(tx, permissions);
+        const keys = checked.auth === 'private_key_jwt' ? checked.jwks : undefined;
+        const clientId = await clients.addService(tx, name, keys);
+        const account = { id, clientId, name };
+        await store.insertServiceAccount(tx, { ...account, description, at });
+        await store.replacePermissions(tx, id, granted, at);
+        if (keys) {
+          await record(tx, 'create', account, origin, { permissions, auth, keys: toldOf(keys) });
+          return account;
+        }
+        const { secret, prefix } = await clients.issueSecret(tx, clientId);
+        await record(tx, 'create', account, origin, { permissions, auth, secretPrefix: prefix });
+        return { ...account, secret };
+      }),
+    );
   }
 
   const setDisabled = (id: string, disabled: boolean, origin: ChangeBy) =>
@@ -128,30 +131,16 @@ export function createServiceAccountService(
     });
 
   return {
-    async create(input, origin) {
-      const { name, description, permissions } = check(createServiceAccountInput, input);
-      const at = clock.now();
-      const id = newId(at.getTime());
-      return await unique(() =>
-        db.tx(async (tx) => {
-          const granted = await permissionIds(tx, permissions);
-          const clientId = await clients.addService(tx, name);
-          await store.insertServiceAccount(tx, { id, clientId, name, description, at });
-          await store.replacePermissions(tx, id, granted, at);
-          const { secret, prefix } = await clients.issueSecret(tx, clientId);
-          await record(tx, 'create', { id, clientId, name }, origin, { permissions, secretPrefix: prefix });
-          return { id, clientId, name, secret };
-        }),
-      );
-    },
+    create,
+    ...createCredentials({ db, clients, changes }),
 
     list: ({ search, after }) =>
       store.listServiceAccounts(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after) }),
 
-    byId: async (id) => (isId(id) ? await withSecrets(await store.findServiceAccount(db.prisma, { id })) : null),
+    byId: async (id) => (isId(id) ? await whole(await store.findServiceAccount(db.prisma, { id })) : null),
 
     find: async (text) =>
-      await withSecrets(
+      await whole(
         (isId(text) ? await store.findServiceAccount(db.prisma, { id: text }) : null) ??
           (await store.findServiceAccount(db.prisma, { clientId: text })) ??
           (await store.findServiceAccount(db.prisma, { name: text })),
@@ -178,25 +167,6 @@ export function createServiceAccountService(
         const added = permissions.filter((ref) => !account.permissions.includes(ref));
         const removed = account.permissions.filter((ref) => !permissions.includes(ref));
         await record(tx, 'permissions', account, origin, { added, removed });
-      });
-    },
-
-    async rotateSecret(id, overlapSeconds, origin) {
-      const { overlap } = check(overlapInput, { overlap: overlapSeconds });
-      return await db.tx(async (tx) => {
-        const account = await locked(tx, id);
-        const issued = await clients.rotateSecret(tx, account.clientId, overlap);
-        const data = { secretPrefix: issued.prefix, overlapSeconds: overlap };
-        await record(tx, 'rotate_secret', account, origin, data);
-        return issued;
-      });
-    },
-
-    async revokeSecret(id, secretId, origin) {
-      await db.tx(async (tx) => {
-        const account = await locked(tx, id);
-        const { prefix } = await clients.revokeSecret(tx, account.clientId, secretId);
-        await record(tx, 'revoke_secret', account, origin, { secretPrefix: prefix });
       });
     },
 

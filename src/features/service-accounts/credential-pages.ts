@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { Ctx } from '../../platform/web/context.ts';
+import { flash } from '../../platform/web/flash.ts';
+import { originOf } from '../../platform/web/origin.ts';
+import { seeOther } from '../../platform/web/redirect.ts';
+import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
+import { AUTH_METHODS } from './schema.ts';
+import type { ServiceAccounts, ServiceAccountView } from './service.ts';
+
+const byId = z.strictObject({ id: z.uuid() });
+const bySecret = z.strictObject({ id: z.uuid(), secretId: z.uuid() });
+const rotateForm = z.strictObject({ overlap: z.coerce.number() });
+/** `from`: how the account proved itself when the page was shown. */
+const keysForm = z.strictObject({ from: z.enum(AUTH_METHODS), jwks: z.string() });
+
+/** A private key that was pasted by mistake is not sent back: it would stand in the page, its cache and its history. */
+export function withoutPrivateKeys(form: Invalid): Invalid {
+  const code = form.errors.jwks?.code;
+  const sensitive = code === 'key_set.private' || code === 'key_set.symmetric';
+  return sensitive ? { ...form, values: { ...form.values, jwks: '' } } : form;
+}
+
+/** Pages of what an account proves itself with: rotate, revoke, replace, switch. */
+export function credentialPages(needs: {
+  base: string;
+  guards: Guard[];
+  issuer: string;
+  serviceAccounts: ServiceAccounts;
+  existing(id: string): Promise<ServiceAccountView>;
+  show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void;
+  secretPage(ctx: Ctx, id: string, secret: string, made: boolean): Promise<void>;
+}): Route[] {
+  const { base, guards, issuer, serviceAccounts, existing, show, secretPage } = needs;
+
+  async function keysPage(ctx: Ctx, id: string, form: Invalid = { values: {}, errors: {} }): Promise<void> {
+    const account = await existing(id);
+    const switching = account.auth === 'secret';
+    const title = ctx.state.t(switching ? 'service_accounts.use_keys' : 'service_accounts.replace_keys');
+    show(ctx, 'keys', { title, account, switching, issuer, ...withoutPrivateKeys(form) });
+  }
+
+  return [
+    route({ method: 'GET', path: `${base}/:id/keys`, guards, params: byId }, (ctx, { params }) =>
+      keysPage(ctx, params.id),
+    ),
+
+    route(
+      {
+        method: 'POST',
+        path: `${base}/:id/keys`,
+        guards,
+        params: byId,
+        body: keysForm,
+        invalid: (ctx, form, { params }) => keysPage(ctx, params.id, form),
+      },
+      async (ctx, { params, body }) => {
+        const switching = body.from === 'secret';
+        const change = switching ? serviceAccounts.useKeys : serviceAccounts.replaceKeys;
+        await change(params.id, body.jwks, originOf(ctx));
+        flash(ctx, 'success', switching ? 'service_accounts.keys_used' : 'service_accounts.keys_replaced');
+        seeOther(ctx, `${base}/${params.id}`);
+      },
+    ),
+
+    route({ method: 'POST', path: `${base}/:id/use-secret`, guards, params: byId }, async (ctx, { params }) => {
+      const { secret } = await serviceAccounts.useSecret(params.id, originOf(ctx));
+      await secretPage(ctx, params.id, secret, false);
+    }),
+
+    route(
+      { method: 'POST', path: `${base}/:id/secrets`, guards, params: byId, body: rotateForm },
+      async (ctx, { params, body }) => {
+        const { secret } = await serviceAccounts.rotateSecret(params.id, body.overlap, originOf(ctx));
+        await secretPage(ctx, params.id, secret, false);
+      },
+    ),
+
+    route(
+      { method: 'POST', path: `${base}/:id/secrets/:secretId/revoke`, guards, params: bySecret },
+      async (ctx, { params }) => {
+        await serviceAccounts.revokeSecret(params.id, params.secretId, originOf(ctx));
+        flash(ctx, 'success', 'service_accounts.secret_revoked');
+        seeOther(ctx, `${base}/${params.id}`);
+      },
+    ),
+  ];
+}
