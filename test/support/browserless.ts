@@ -88,7 +88,8 @@ export function createAgent(origin: string, cookies: Cookie[] = [], always: Reco
       hops.push({ status: response.status, location });
       const to = new URL(location, url);
       if (to.origin !== origin) return page(to);
-      if (hops.length > MOST_HOPS) throw new Error(`redirects do not end: ${hops.map((hop) => hop.location).join(' ')}`);
+      if (hops.length > MOST_HOPS)
+        throw new Error(`redirects do not end: ${hops.map((hop) => hop.location).join(' ')}`);
       url = to;
       const { 'content-type': _type, ...headers } = (init.headers ?? {}) as Record<string, string>;
       next = { method: 'GET', headers };

@@ -1,11 +1,20 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
-import { startEmbedded } from '../../src/platform/db/embedded.ts';
 import { openCluster } from '../../src/platform/db/embedded/cluster.ts';
 import { runningPort, stopServer } from '../../src/platform/db/embedded/server.ts';
+import { startEmbedded } from '../../src/platform/db/embedded.ts';
 import { migrate } from '../../src/platform/db/migrate.ts';
 
 /** One PostgreSQL for a whole run of the tests, with a migrated database that others are copied from. */
@@ -31,8 +40,11 @@ export function onDatabase(url: string, database: string): string {
 export async function startTestServer(): Promise<TestServer> {
   mkdirSync(home, { recursive: true, mode: 0o711 });
   await sweep();
-  const folder = mkdtempSync(join(home, 'run-'));
-  writeFileSync(join(folder, OWNER), String(process.pid));
+  // Not under its final name before it says whose it is: a sweep of another run would take it away.
+  const draft = mkdtempSync(join(home, 'new-'));
+  writeFileSync(join(draft, OWNER), String(process.pid));
+  const folder = draft.replace(/new-([^/\\]*)$/, 'run-$1');
+  renameSync(draft, folder);
   const given = process.env.TEST_DATABASE_URL;
   const embedded = given ? undefined : await startEmbedded({ dataDir: join(folder, 'db'), log, durable: false });
   const url = given ?? onDatabase(embedded?.url ?? '', 'postgres');
@@ -78,8 +90,11 @@ async function sweep(): Promise<void> {
 
 function isOwned(folder: string): boolean {
   try {
-    process.kill(Number(readFileSync(join(folder, OWNER), 'utf8')), 0);
-    return true;
+    const pid = Number(readFileSync(join(folder, OWNER), 'utf8'));
+    process.kill(pid, 0);
+    // In a container nobody may collect the dead: "pid (comm) state …", Z is one of them.
+    const stat = process.platform === 'linux' ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+    return !/\) Z /.test(stat);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
