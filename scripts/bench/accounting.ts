@@ -28,16 +28,28 @@ export function family(pid: number): number[] {
   return found;
 }
 
-/** Microseconds on a core since the start, of all threads of the process and of what it started. */
-export function cpuMicroseconds(pid: number): number | undefined {
+/** Process → microseconds on a core since its start, of a process and of what it started. */
+export type CpuTimes = Map<number, number>;
+
+export function cpuTimes(pid: number): CpuTimes | undefined {
   if (!supported) return undefined;
-  let nanoseconds = 0;
+  const times: CpuTimes = new Map();
   for (const member of family(pid)) {
+    let nanoseconds = 0;
     for (const task of tasks(member)) {
       nanoseconds += Number(read(`/proc/${member}/task/${task}/schedstat`)?.split(' ')[0] ?? 0);
     }
+    times.set(member, nanoseconds / 1000);
   }
-  return nanoseconds / 1000;
+  return times;
+}
+
+/** Microseconds between the two, of those processes that were there at the end. */
+export function cpuBetween(before: CpuTimes | undefined, after: CpuTimes | undefined): number | undefined {
+  if (!before || !after) return undefined;
+  let spent = 0;
+  for (const [pid, time] of after) spent += Math.max(0, time - (before.get(pid) ?? 0));
+  return spent;
 }
 
 function tasks(pid: number): string[] {

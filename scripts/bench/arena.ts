@@ -34,7 +34,8 @@ export interface Arena {
   floor(workers?: number): Promise<Server>;
   /** A copy of the database as it was before anything was measured. */
   copyOfData(name: string): Promise<string>;
-  load(job: Job): Promise<LoadResult>;
+  /** Loads of different names come from processes of their own, so that they can run at the same time. */
+  load(job: Job, from?: string): Promise<LoadResult>;
   /** Whether the load and PostgreSQL keep to their core, or may use all of them, as a row needs that sets processes against each other. */
   keepApart(apart: boolean): Promise<void>;
   close(): Promise<void>;
@@ -85,14 +86,18 @@ export async function openArena(size: DataSize): Promise<Arena> {
 
     const logFile = (name: string) => path.join(folder, `${name}.log`);
     const setupFile = path.join(folder, 'floors.json');
-    const worker = await launch({
-      name: 'load',
-      args: [path.join(import.meta.dirname, 'load/worker.ts')],
-      core: LOAD_CORE,
-      logFile: logFile('load'),
-      ipc: true,
-    });
-    started.push(worker);
+    const generators = new Map<string, Promise<Launched>>();
+    async function generator(name: string): Promise<Launched> {
+      const args = [path.join(import.meta.dirname, 'load/worker.ts')];
+      const launched = await launch({ name, args, core: LOAD_CORE, logFile: logFile(name), ipc: true });
+      started.push(launched);
+      return launched;
+    }
+    function generatorOf(name: string): Promise<Launched> {
+      const known = generators.get(name) ?? generator(name);
+      generators.set(name, known);
+      return known;
+    }
 
     let documents: Record<string, string> | undefined;
     async function serverOf(name: string, args: string[], env: Record<string, string>, port: number, core: Core) {
@@ -146,10 +151,10 @@ export async function openArena(size: DataSize): Promise<Arena> {
       bare: () => floorOf('bare', 1),
       floor: (workers = 1) => floorOf('http', workers),
       copyOfData: (name) => copyDatabase(untouched, name),
-      load: (job) => ask(worker, job),
+      load: async (job, from = 'load') => ask(await generatorOf(from), job),
       async keepApart(apart) {
         const core = apart ? LOAD_CORE : cores().join(',');
-        await pin(worker.pid, core);
+        await pin((await generatorOf('load')).pid, core);
         // Connections that are made from now on inherit it.
         await pin(databasePid, core);
       },

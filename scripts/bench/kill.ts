@@ -109,8 +109,12 @@ export async function runKill(
       kills.supervisors += 1;
       server = await arena.product({ workers: WORKERS });
     } else {
-      process.kill(victim, 'SIGKILL');
-      kills.workers += 1;
+      try {
+        process.kill(victim, 'SIGKILL');
+        kills.workers += 1;
+      } catch {
+        // It ended by itself meanwhile.
+      }
     }
     say(`${tally.jtis.length} tokens, ${kills.workers} workers and ${kills.supervisors} supervisors killed`);
   }

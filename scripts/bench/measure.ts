@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { cpuMicroseconds, residentMib } from './accounting.ts';
+import { type CpuTimes, cpuBetween, cpuTimes, residentMib } from './accounting.ts';
 import type { Arena, Server } from './arena.ts';
 import type { Job, LoadResult } from './load/job.ts';
 import type { Effort } from './options.ts';
@@ -37,13 +37,15 @@ const GUARD_CONNECTIONS = 16;
 async function sliceOf(arena: Arena, contestant: Contestant, seconds: number): Promise<Slice> {
   const { server } = contestant;
   const job = await contestant.job(seconds);
-  const before = cpuMicroseconds(server.pid);
-  const databaseBefore = cpuMicroseconds(arena.databasePid);
+  const before = cpuTimes(server.pid);
+  const databaseBefore = cpuTimes(arena.databasePid);
   const result = await arena.load(job);
-  const after = cpuMicroseconds(server.pid);
-  const databaseAfter = cpuMicroseconds(arena.databasePid);
-  const each = (from: number | undefined, to: number | undefined) =>
-    from === undefined || to === undefined || result.completed === 0 ? undefined : (to - from) / result.completed;
+  const after = cpuTimes(server.pid);
+  const databaseAfter = cpuTimes(arena.databasePid);
+  const each = (from: CpuTimes | undefined, to: CpuTimes | undefined) => {
+    const spent = cpuBetween(from, to);
+    return spent === undefined || result.completed === 0 ? undefined : spent / result.completed;
+  };
   return {
     ...result,
     perSecond: result.completed / Math.max(result.seconds, 0.001),

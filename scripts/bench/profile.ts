@@ -78,7 +78,8 @@ export function topBySelfTime({ nodes, samples = [], timeDeltas = [] }: Profiler
   let total = 0;
   samples.forEach((id, index) => {
     const frame = frames.get(id);
-    if (!frame || frame.functionName === '(idle)' || frame.functionName === '(program)') return;
+    // The first sample stands for all that was before it.
+    if (index === 0 || !frame || frame.functionName === '(idle)' || frame.functionName === '(program)') return;
     const where = frame.url.replace(/^file:\/\//, '').replace(/^.*?\/(?=(?:node_modules|dist|src)\/)/, '');
     const key = `${frame.functionName || '(anonymous)'}\t${where}${where === '' ? '' : `:${frame.lineNumber + 1}`}`;
     const time = timeDeltas[index] ?? 0;

@@ -27,6 +27,9 @@ export interface Row {
   cpu_ratio_floor?: number | null;
   /** CPU of PostgreSQL ÷ CPU of the product. */
   cpu_ratio_database?: number | null;
+  /** p99 of client_credentials while nobody signs in, and while hashes are under way all the time. */
+  token_p99_ms?: number | null;
+  token_p99_in_storm_ms?: number | null;
   bare_p99_ms?: number | null;
   floor_p99_ms?: number | null;
   /** Of this row, where it had fewer than the run. */
@@ -71,13 +74,15 @@ function spreadOf(values: number[]): [number | null, number | null] {
  * divided by where neither bare nor the floor takes part.
  */
 export function rowOf(name: RowName, { slices, voided }: Measured, against?: string): Row {
+  // A slice without a single answer says nothing of how long one takes.
+  const answered = (slice: Slice) => slice.completed > 0;
   const of = <T>(contestant: string, pick: (slice: Slice) => T): T[] => (slices.get(contestant) ?? []).map(pick);
   const middle = (values: (number | undefined)[], digits: number) => rounded(median(defined(values)), digits);
   const perSecond = (contestant: string) => of(contestant, (slice) => slice.perSecond);
   const cpu = (contestant: string) => of(contestant, (slice) => slice.cpu);
   const p99 = (contestant: string) =>
     middle(
-      of(contestant, (slice) => slice.p99),
+      of(contestant, (slice) => (answered(slice) ? slice.p99 : undefined)),
       2,
     );
 
@@ -95,7 +100,7 @@ export function rowOf(name: RowName, { slices, voided }: Measured, against?: str
     ratio_floor: middle(floor, 3),
     cpu_us_per_request: middle(cpu('product'), 1),
     p50_ms: middle(
-      of('product', (slice) => slice.p50),
+      of('product', (slice) => (answered(slice) ? slice.p50 : undefined)),
       2,
     ),
     p99_ms: p99('product'),

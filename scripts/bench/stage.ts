@@ -116,10 +116,14 @@ export function createStage(arena: Arena): Stage {
     codes,
     async userTokens(server, count) {
       const tokens: { access: string; refresh: string }[] = [];
-      for (const code of await codes(server, count)) {
-        const { access_token, refresh_token } = await send(server, exchange, code);
-        tokens.push({ access: String(access_token), refresh: String(refresh_token) });
+      const waiting = await codes(server, count);
+      async function redeem(): Promise<void> {
+        for (let code = waiting.pop(); code !== undefined; code = waiting.pop()) {
+          const { access_token, refresh_token } = await send(server, exchange, code);
+          tokens.push({ access: String(access_token), refresh: String(refresh_token) });
+        }
       }
+      await Promise.all(Array.from({ length: SESSIONS }, redeem));
       return tokens;
     },
     async serviceTokens(server, count, end = '', only = undefined) {

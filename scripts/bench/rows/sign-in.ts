@@ -1,14 +1,19 @@
 import type { Server } from '../arena.ts';
 import { forgetSignIns } from '../growth.ts';
 import type { ClosedJob, Job } from '../load/job.ts';
+import { clientCredentials } from '../loads.ts';
 import { measure } from '../measure.ts';
 import { rowOf } from '../report.ts';
+import type { Stage } from '../stage.ts';
+import { median, rounded } from '../statistics.ts';
 import type { Measure } from './row.ts';
 
 /** Hashes that are under way at the same time. */
 const BROWSERS = 4;
 /** A sign-in takes tens of milliseconds: a shorter slice would hold too few. */
 const SHORTEST_SLICE = 1;
+/** So few that tokens alone don't fill the core. */
+const TOKEN_CONNECTIONS = 2;
 
 /**
  * From the authorization request to the redirect with the code: in the product with its pages, password and
@@ -30,6 +35,7 @@ export const signInRow: Measure = async (stage, effort, name) => {
     seconds,
     plan: { type: 'rotate', requests: [{ method: 'POST', path: '/password', headers: {} }] },
   });
+  const slice = Math.max(effort.slice, SHORTEST_SLICE);
   const measured = await measure(
     arena,
     floor,
@@ -38,10 +44,35 @@ export const signInRow: Measure = async (stage, effort, name) => {
       { name: 'bare', server: bare, job: browsing(bare) },
       { name: 'floor', server: floor, job: hashing },
     ],
-    { ...effort, slice: Math.max(effort.slice, SHORTEST_SLICE) },
+    { ...effort, slice },
   );
+  const storm = await tokensInStorm(stage, Math.ceil(effort.rounds / 3), slice, browsing(product));
   return {
     ...rowOf(name, measured),
-    note: 'the floor is one argon2 verification: CPU ÷ floor is its share of a sign-in',
+    token_p99_ms: rounded(median(storm.calm), 2),
+    token_p99_in_storm_ms: rounded(median(storm.stormy), 2),
+    note:
+      `the floor is one argon2 verification: CPU ÷ floor is its share of a sign-in; a token's p99 is ` +
+      `${rounded(median(storm.calm), 1)} ms alone and ${rounded(median(storm.stormy), 1)} ms while people sign in`,
   };
 };
+
+/** How long a token takes, by turns with nobody signing in and with hashes under way all the time. */
+async function tokensInStorm(
+  stage: Stage,
+  rounds: number,
+  seconds: number,
+  browsing: (seconds: number) => Promise<Job>,
+): Promise<{ calm: number[]; stormy: number[] }> {
+  const { arena } = stage;
+  const job = await clientCredentials({ connections: TOKEN_CONNECTIONS })(stage, await stage.product());
+  const calm: number[] = [];
+  const stormy: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    calm.push((await arena.load(await job(seconds))).p99);
+    const storm = await browsing(seconds + 0.5);
+    const [tokens] = await Promise.all([arena.load(await job(seconds)), arena.load(storm, 'storm')]);
+    stormy.push(tokens.p99);
+  }
+  return { calm, stormy };
+}
