@@ -130,7 +130,8 @@ async function checkSigningKeys(db: Database): Promise<Finding> {
   );
   if (rows.length === 0) return ok('signing keys', 'none yet; the first start makes them');
   const text = rows.map((row) => `${row.alg} for ${row.days} day(s)`).join(', ');
-  if (rows.some((row) => row.days > 90)) return warn('signing keys', `active: ${text}; run postern keys rotate`);
+  const old = rows.filter((row) => row.days > 90).map((row) => `postern keys rotate --alg ${row.alg}`);
+  if (old.length > 0) return warn('signing keys', `active: ${text}; run ${old.join(', ')}`);
   return ok('signing keys', `active: ${text}`);
 }
 
