@@ -70,6 +70,13 @@ describe('password policy', () => {
     expect(check('Ada7f9Qx2!kLp')).toBeNull();
   });
 
+  test.each(['28417k97750', '91ab740268', '{"not":""}', '402abc8815'])(
+    'S59 few letters among digits and signs are no hindrance: %s',
+    (password) => {
+      expect(check(password)).toBeNull();
+    },
+  );
+
   test.each(['purple turtle eats trams', 'zwkelpqostrich', '8274619305', 'UPPERCASE GRAVEL', '     spaced     out'])(
     'S59 no composition is asked for: %s',
     (password) => {

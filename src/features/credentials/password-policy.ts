@@ -41,7 +41,9 @@ function isPattern(text: string): boolean {
 function unit(text: string): string {
   const size = [4, 3, 2].map((times) => text.length / times);
   return (
-    size.map((length) => text.slice(0, length)).find((part) => part.repeat(text.length / part.length) === text) ?? text
+    size
+      .map((length) => text.slice(0, length))
+      .find((part) => part !== '' && part.repeat(text.length / part.length) === text) ?? text
   );
 }
 
