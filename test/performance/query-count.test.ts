@@ -14,6 +14,7 @@ import {
 } from '../support/oauth.ts';
 import {
   type Application,
+  BY_TEST,
   createApi,
   createApplication,
   createPerson,
@@ -141,6 +142,20 @@ describe('statements', () => {
     const { status } = await within(MOST.clientCredentials, () => clientCredentials(postern.url, service));
     expect(status).toBe(200);
   });
+
+  test.each([{ signingAlg: 'EdDSA' }, { signingAlg: 'RS256' }, { tokenFormat: 'opaque' }] as const)(
+    'of client_credentials for an API with %j, and of introspecting that',
+    async (form) => {
+      const audience = `urn:example:${Object.values(form)}`;
+      const permissions = [{ name: 'read' }];
+      await postern.parts.access.apis.create({ audience, permissions, ...form }, BY_TEST);
+      const caller = await createService(postern, [`${audience}#read`]);
+      await clientCredentials(postern.url, caller);
+      const { body } = await within(MOST.clientCredentials, () => clientCredentials(postern.url, caller));
+      const told = await within(MOST.introspectJwt, () => about(caller, 'introspect', body.access_token));
+      expect(told.body).toMatchObject({ active: true, aud: audience });
+    },
+  );
 
   test('of introspecting and revoking a JWT', async () => {
     const { body } = await clientCredentials(postern.url, service);
