@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/clock.ts';
-import { unavailable } from '../../kernel/errors.ts';
+import { AppError, unavailable } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
 import type { Database, Tx } from '../db/database.ts';
 import { type AuditEvent, type AuditRow, toRow } from './event.ts';
@@ -50,6 +50,7 @@ export function createAudit(deps: {
   const together = deps.companionInsert ? `WITH companion AS (${deps.companionInsert}) ${INSERT_EVENTS}` : undefined;
 
   const group = createGroupCommit<Entry>({
+    isFaultOfEntry: (error) => !(error instanceof AppError),
     async flush(entries) {
       const events = JSON.stringify(entries.flatMap((entry) => entry.events));
       const companions = entries.flatMap((entry) => entry.companions);
@@ -61,7 +62,8 @@ export function createAudit(deps: {
           await db.query('audit-commit', INSERT_EVENTS, [events]);
         }
       } catch (error) {
-        throw unavailable('audit.unavailable', error);
+        // What PostgreSQL says of the data itself is told apart from its absence: see isFaultOfEntry.
+        throw error instanceof AppError ? unavailable('audit.unavailable', error) : error;
       } finally {
         deps.onCommit?.((performance.now() - began) / 1000);
       }

@@ -18,6 +18,8 @@ export function createGroupCommit<Entry>(options: {
   flush: (entries: Entry[]) => Promise<void>;
   /** Entries in one statement. */
   largest?: number;
+  /** Whether an error is the fault of one entry: the others of its statement are then flushed each by itself. */
+  isFaultOfEntry?: (error: unknown) => boolean;
 }): GroupCommit<Entry> {
   const largest = options.largest ?? 500;
   let queue: Waiting<Entry>[] = [];
@@ -27,14 +29,29 @@ export function createGroupCommit<Entry>(options: {
     while (queue.length > 0) {
       const batch = queue.slice(0, largest);
       queue = queue.slice(largest);
-      try {
-        await options.flush(batch.map((waiting) => waiting.entry));
-        for (const waiting of batch) waiting.resolve();
-      } catch (error) {
+      const error = await flushed(batch);
+      if (error === undefined) continue;
+      if (batch.length === 1 || !options.isFaultOfEntry?.(error)) {
         for (const waiting of batch) waiting.reject(error);
+        continue;
+      }
+      for (const waiting of batch) {
+        const own = await flushed([waiting]);
+        if (own !== undefined) waiting.reject(own);
       }
     }
     running = undefined;
+  }
+
+  /** The error, or undefined when the entries are durable and those who wait were told. */
+  async function flushed(batch: Waiting<Entry>[]): Promise<unknown> {
+    try {
+      await options.flush(batch.map((waiting) => waiting.entry));
+    } catch (error) {
+      return error ?? new Error('a flush failed without a reason');
+    }
+    for (const waiting of batch) waiting.resolve();
+    return undefined;
   }
 
   return {
