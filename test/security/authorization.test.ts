@@ -204,6 +204,32 @@ describe('what may be asked for', () => {
     }
   });
 
+  test('S18 a scope that the application was not given is not granted, and neither is one that nobody has', async () => {
+    const narrow = await createApplication(postern, { scopes: ['openid'] });
+    for (const scope of [
+      'openid',
+      'openid email',
+      'openid profile roles',
+      'openid offline_access',
+      'openid unheard-of',
+    ]) {
+      const { params, verifier } = codeRequest(narrow, {
+        scope,
+        prompt: scope.includes('offline') ? 'consent' : 'none',
+      });
+      const page = await agent.get(authorizePath(params));
+      if (errorOf(page)) {
+        expect({ scope, error: errorOf(page) }).toEqual({ scope, error: 'invalid_scope' });
+        expect(scope).not.toBe('openid');
+        continue;
+      }
+      const { body } = await redeem(postern.url, narrow, { code: codeOf(page), verifier });
+      expect({ scope, granted: body.scope }).toEqual({ scope, granted: 'openid' });
+      const claims = decodeJwt(String(body.id_token));
+      for (const name of ['email', 'name', 'roles']) expect(claims).not.toHaveProperty(name);
+    }
+  });
+
   test.each(['web_message', 'query.jwt', 'jwt', 'anything'])('S21 response_mode %s is refused', async (mode) => {
     const page = await agent.get(authorizePath(codeRequest(application, { response_mode: mode }).params));
     expect(page.leaves?.searchParams.has('code') ?? false).toBe(false);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { createAgent } from '../support/browserless.ts';
 import { clientCredentials, getCode, introspect, postForm, redeem, type TokenAnswer } from '../support/oauth.ts';
 import {
@@ -10,7 +10,6 @@ import {
   createPerson,
   createService,
   type Service,
-  useAssertions,
 } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { moveTime } from '../support/time.ts';
@@ -87,14 +86,6 @@ describe('client authentication', () => {
     expect(both.status).toBeGreaterThanOrEqual(400);
     expect(both.body).not.toHaveProperty('access_token');
 
-    const { assert } = await assertingService();
-    const withAssertion = await postForm(
-      endpoint,
-      { ...grant, client_id: service.clientId, ...(await assert({ iss: service.clientId, sub: service.clientId })) },
-      {},
-    );
-    expectRefused(withAssertion, 401, 'invalid_client');
-
     const spa = await createApplication(postern, { type: 'spa' });
     const publicWithSecret = await postForm(
       endpoint,
@@ -102,118 +93,6 @@ describe('client authentication', () => {
       { authorization: basic(spa.clientId, 'x') },
     );
     expectRefused(publicWithSecret, 401, 'invalid_client');
-  });
-
-  test('S27 a client of assertions can not use a secret', async () => {
-    const { asserting } = await assertingService();
-    const answer = await postForm(endpoint, grant, { authorization: asserting.basic });
-    expectRefused(answer, 401, 'invalid_client');
-  });
-
-  async function assertingService() {
-    const asserting = await createService(postern, [`${audience}#read`]);
-    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
-    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' };
-    await useAssertions(postern, asserting.clientId, jwk);
-    const now = () => Math.floor(Date.now() / 1000);
-    async function assert(claims: JWTPayload = {}, header: object = {}): Promise<Record<string, string>> {
-      const all = {
-        iss: asserting.clientId,
-        sub: asserting.clientId,
-        aud: postern.url,
-        jti: crypto.randomUUID(),
-        iat: now(),
-        exp: now() + 60,
-        ...claims,
-      };
-      const payload = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-      const signed = await new SignJWT(payload)
-        .setProtectedHeader({ alg: 'ES256', kid: 'k1', ...header })
-        .sign(privateKey);
-      return {
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: signed,
-      };
-    }
-    return { asserting, assert, jwk, privateKey };
-  }
-
-  test('S28 an assertion is for the issuer, by the client about itself, short and used once', async () => {
-    const { asserting, assert } = await assertingService();
-    const send = async (claims?: JWTPayload) => postForm(endpoint, { ...grant, ...(await assert(claims)) });
-    expect((await send()).status).toBe(200);
-
-    const now = Math.floor(Date.now() / 1000);
-    const bad: [string, JWTPayload][] = [
-      ['another audience', { aud: 'https://other.example.com' }],
-      ['the endpoint as audience', { aud: endpoint }],
-      ['a second audience', { aud: [postern.url, 'https://other.example.com'] }],
-      ['no audience', { aud: undefined as unknown as string }],
-      ['another issuer', { iss: service.clientId }],
-      ['another subject', { sub: service.clientId }],
-      ['no subject', { sub: undefined as unknown as string }],
-      ['expired', { iat: now - 600, exp: now - 300 }],
-      ['no expiry', { exp: undefined as unknown as number }],
-      ['not valid yet', { nbf: now + 600 }],
-      ['no jti', { jti: undefined as unknown as string }],
-    ];
-    for (const [name, claims] of bad) {
-      const { status, body } = await send(claims);
-      expect({ name, status, error: body.error }).toEqual({ name, status: 401, error: 'invalid_client' });
-    }
-
-    const once = { ...grant, ...(await assert()) };
-    expect((await postForm(endpoint, once)).status).toBe(200);
-    expectRefused(await postForm(endpoint, once), 401, 'invalid_client');
-    expect(asserting.clientId).toMatch(/^svc_/);
-  });
-
-  test('S28 an assertion can not live for an hour', async () => {
-    const { assert } = await assertingService();
-    const exp = Math.floor(Date.now() / 1000) + 3_600;
-    const answer = await postForm(endpoint, { ...grant, ...(await assert({ exp })) });
-    expectRefused(answer, 401, 'invalid_client');
-  });
-
-  test('S40 an assertion with alg none, with HMAC over the public key, or with a key of its own is refused', async () => {
-    const { asserting, assert, jwk } = await assertingService();
-    const claims = {
-      iss: asserting.clientId,
-      sub: asserting.clientId,
-      aud: postern.url,
-      jti: 'x1',
-      exp: Math.floor(Date.now() / 1000) + 60,
-    };
-    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const unsigned = `${encode({ alg: 'none' })}.${encode(claims)}.`;
-    const hmac = await new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256', kid: 'k1' })
-      .sign(Buffer.from(JSON.stringify(jwk)));
-    const own = await generateKeyPair('ES256', { extractable: true });
-    const ownJwk = await exportJWK(own.publicKey);
-    const selfMade = (header: object) =>
-      new SignJWT({ ...claims, jti: crypto.randomUUID() })
-        .setProtectedHeader({ alg: 'ES256', ...header } as never)
-        .sign(own.privateKey);
-    const hostile = [
-      unsigned,
-      hmac,
-      await selfMade({ jwk: ownJwk }),
-      await selfMade({ kid: 'k1', jwk: ownJwk }),
-      await selfMade({ jku: 'https://attacker.example/jwks' }),
-      await selfMade({ x5u: 'https://attacker.example/cert' }),
-    ];
-    const { client_assertion_type: type = '' } = await assert();
-    for (const client_assertion of hostile) {
-      const answer = await postForm(endpoint, { ...grant, client_assertion_type: type, client_assertion });
-      expectRefused(answer, 401, 'invalid_client');
-    }
-    // A genuine signature under a header that must be understood and is not.
-    const critical = await assert({}, {});
-    const [, body] = String(critical.client_assertion).split('.');
-    const forged = `${encode({ alg: 'ES256', kid: 'k1', crit: ['exp2'], exp2: 1 })}.${body}.AAAA`;
-    const answer = await postForm(endpoint, { ...grant, client_assertion_type: type, client_assertion: forged });
-    expectRefused(answer, 401, 'invalid_client');
   });
 });
 
