@@ -89,7 +89,7 @@ export async function openArena(size: DataSize): Promise<Arena> {
     const generators = new Map<string, Promise<Launched>>();
     async function generator(name: string): Promise<Launched> {
       const args = [path.join(import.meta.dirname, 'load/worker.ts')];
-      const launched = await launch({ name, args, core: LOAD_CORE, logFile: logFile(name), ipc: true });
+      const launched = await launch({ name, args, core: LOAD_CORE, logFile: logFile(name) });
       started.push(launched);
       return launched;
     }

@@ -53,6 +53,8 @@ export async function fillRows(url: string, rows: number, clientIds: string[]): 
     );
     for (const { name } of indexes) await client.query(`DROP INDEX ${name}`);
     await client.query("SET maintenance_work_mem = '512MB'");
+    // Its workers share memory through /dev/shm, which containers keep small.
+    await client.query('SET max_parallel_maintenance_workers = 0');
     for (let from = 1; from <= rows; from += BATCH) {
       const to = Math.min(rows, from + BATCH - 1);
       await client.query(TOKENS, [from, to, clientIds]);

@@ -40,14 +40,22 @@ async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promi
 }
 
 async function run(command: Command): Promise<void> {
-  // 1,000 clients for the row that sets them against ten; enough people that nobody signs in twice in a slice.
-  const arena = await openArena({ clients: 1_000, people: command.verb === 'rows' ? 150 : 1 });
+  const stopping = new AbortController();
+  let arena: Arena | undefined;
   const stop = async (): Promise<void> => {
+    stopping.abort();
+    await arena?.close();
+    if (arena !== undefined) process.exit(1);
+  };
+  for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(event, stop);
+  // The launcher is gone, also after kill -9.
+  if (process.connected) process.once('disconnect', stop);
+  // 1,000 clients for the row that sets them against ten; enough people that nobody signs in twice in a slice.
+  arena = await openArena({ clients: 1_000, people: command.verb === 'rows' ? 150 : 1 });
+  if (stopping.signal.aborted) {
     await arena.close();
     process.exit(1);
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  }
   try {
     switch (command.verb) {
       case 'rows': {

@@ -47,7 +47,6 @@ export interface LaunchOptions {
   core?: Core;
   /** Where its output goes. */
   logFile: string;
-  ipc?: boolean;
   /** Asked until it answers with 200. */
   ready?: string;
 }
@@ -62,7 +61,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   const child = spawn(command, pinned ? ['-c', core, process.execPath, ...args] : args, {
     // Settings of the caller must not reach what is measured.
     env: { PATH: process.env.PATH ?? '', ...options.env },
-    stdio: ['ignore', output, output, ...(options.ipc ? ['ipc' as const] : [])],
+    // By the channel they notice when this process is gone, also after kill -9, and end.
+    stdio: ['ignore', output, output, 'ipc'],
   });
   closeSync(output);
   const { pid } = child;

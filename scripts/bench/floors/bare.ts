@@ -107,3 +107,4 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 75_000;
 server.listen(port, '127.0.0.1', 4_096);
 process.on('SIGTERM', () => process.exit(0));
+process.on('disconnect', () => process.exit(0));

@@ -107,3 +107,4 @@ if (workers > 1 && cluster.isPrimary) {
   server.listen(port, '127.0.0.1', 4_096);
 }
 process.on('SIGTERM', () => process.exit(0));
+process.on('disconnect', () => process.exit(0));
