@@ -166,7 +166,7 @@ test('S92 every page bears anything in its query and in its path', async () => {
     const known = path.replace(/:\w+/g, admin.id);
     for (const value of HOSTILE.filter((value) => value.trim() !== '' && value.length < 1000)) {
       // All at once, and as a list: a page that reads one of them reads this value.
-      const query = new URLSearchParams([...names, ...more].map((name) => [name, value]));
+      const query = new URLSearchParams([...names, ...more].map((name): [string, string] => [name, value]));
       const page = await browser.get(`${known}?${query}`);
       const found = fault(page);
       if (found) wrong.push(`${path} ${JSON.stringify(value).slice(0, 40)}: ${found}`);
