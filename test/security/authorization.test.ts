@@ -365,6 +365,22 @@ describe('how strong and how fresh', () => {
     expect(after.leaves?.searchParams.has('code') ?? false).toBe(false);
   });
 
+  test('S16 S65 a session that is not two factors strong opens nothing', async () => {
+    const who = createAgent(postern.url);
+    const weak = await createPerson(postern);
+    await getCode(who, application, weak);
+    await postern.db.query(
+      'test-weaken',
+      `UPDATE session SET payload = jsonb_set(payload, '{acr}', '"urn:postern:aal1"') WHERE user_id = $1`,
+      [weak.id],
+    );
+    const silent = await who.get(authorizePath(codeRequest(application, { prompt: 'none' }).params));
+    expect(errorOf(silent)).toBe('login_required');
+    const page = await who.get(authorizePath(codeRequest(application).params));
+    expect(page.leaves).toBeUndefined();
+    expect(page.forms.some(({ inputs }) => inputs.includes('password'))).toBe(true);
+  });
+
   test('a wrong password leads to no code', async () => {
     const who = createAgent(postern.url);
     const page = await who.get(authorizePath(codeRequest(application).params));
