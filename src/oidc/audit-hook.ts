@@ -42,6 +42,9 @@ const ACTIONS: Record<string, { success: string | null; refusal: string }> = {
   end_session_confirm: { success: 'session.sign_out', refusal: 'session.sign_out' },
 };
 
+/** Where people stand in their browsers: what went wrong is shown to them as a page, not sent to a program. */
+const SEEN_BY_PEOPLE = new Set(['authorization', 'resume', 'end_session', 'end_session_confirm', 'end_session_success']);
+
 /** Only known names become a label of a metric: a caller could send any number of others. */
 const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials']);
 
@@ -132,6 +135,7 @@ export function installAuditHook(
     if (!oidc?.route) return;
     const failure = failures.get(ctx);
     if (failure instanceof AppError && (failure.status === 503 || failure.status === 429)) {
+      if (SEEN_BY_PEOPLE.has(oidc.route)) throw failure;
       log.warn({ err: failure, code: failure.code }, 'a request was refused because a part is unavailable');
       refuseService(ctx, failure);
       return;
@@ -149,7 +153,9 @@ export function installAuditHook(
     } catch (error) {
       log.error({ err: error }, 'an audit event could not be written: nothing is answered without it');
       ctx.remove('Location');
-      refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
+      const refused = error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 });
+      if (SEEN_BY_PEOPLE.has(oidc.route)) throw refused;
+      refuseService(ctx, refused);
     }
   };
   provider.use(hook);
