@@ -29,11 +29,6 @@ export async function isSignedIn(agent: Agent, path = '/account'): Promise<boole
   return page.status === 200 && new URL(page.url).pathname === path;
 }
 
-/** From any page of a console to the first one of a sign-in: who are you? */
-export function passwordPage(agent: Agent, path = '/account'): Promise<Page> {
-  return agent.get(path);
-}
-
 /** The token of the browser's forms, for requests that no form of ours makes. */
 export function csrfOf(page: Page): string {
   const token = page.forms.map(({ fields }) => fields._csrf).find((value) => value !== undefined);
