@@ -16,6 +16,9 @@ function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** For rows that had to take longer than their share. */
+const GRACE_MS = 15_000;
+
 async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promise<Report> {
   const { effort } = command;
   const stage = createStage(arena);
@@ -24,6 +27,10 @@ async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promi
   const until = effort.most * 1000;
   for (const [index, name] of command.rows.entries()) {
     const began = performance.now();
+    if (began > until + GRACE_MS) {
+      rows.push(notAvailable(name, 'the time of the run was used up: the machine is busy with something else'));
+      continue;
+    }
     // What is left is shared by the rows that are left.
     const most = Math.max(0, until - began) / 1000 / (command.rows.length - index);
     try {

@@ -84,7 +84,7 @@ export async function measure(
       for (;;) {
         const slice = await sliceOf(arena, contestant, effort.slice);
         const quiet = await isQuiet(arena, floor, Math.min(0.2, effort.slice / 4));
-        if (quiet || voided >= effort.rounds) {
+        if (quiet || voided >= effort.rounds || performance.now() > until) {
           slices.get(contestant.name)?.push(slice);
           break;
         }
