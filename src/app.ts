@@ -24,6 +24,7 @@ import { createLog, type Log } from './platform/observe/log.ts';
 import { type Management, startManagement } from './platform/observe/management.ts';
 import { createMetrics } from './platform/observe/metrics.ts';
 import { createAssets } from './platform/web/assets.ts';
+import { holdBody } from './platform/web/held-body.ts';
 import { createHttpServer } from './platform/web/http-server.ts';
 import { createWebApp } from './platform/web/server.ts';
 import { createViews } from './platform/web/views.ts';
@@ -124,7 +125,10 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     csrfKey: secrets.csrfKey,
     routes,
     before: [
-      (_ctx, next) => admission.admit(next),
+      async (ctx, next) => {
+        if (ctx.method !== 'GET' && ctx.method !== 'HEAD') await holdBody(ctx);
+        await admission.admit(next);
+      },
       async (ctx, next) => {
         const begins = ctx.path === PATHS.authorization || ctx.method === 'POST';
         if (begins && ctx.path !== PATHS.token) await addressLimit.take(addressGroup(ctx.state.request.address));

@@ -1,5 +1,6 @@
+import { CONSOLE_CLIENT_ID } from '../features/console/needs.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { INSERT_TOKENS } from '../oidc/token-row.ts';
+import { insertTokens } from '../oidc/token-row.ts';
 import { type Audit, createAudit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import { createEnvelope, type Envelope } from '../platform/crypto/envelope.ts';
@@ -44,7 +45,7 @@ export async function openFoundation(
     const audit = createAudit({
       db,
       clock,
-      companionInsert: INSERT_TOKENS,
+      companionInsert: insertTokens([CONSOLE_CLIENT_ID]),
       ...(onAuditCommit ? { onCommit: onAuditCommit } : {}),
     });
     const opened = db;

@@ -43,7 +43,13 @@ const ACTIONS: Record<string, { success: string | null; refusal: string }> = {
 };
 
 /** Where people stand in their browsers: what went wrong is shown to them as a page, not sent to a program. */
-const SEEN_BY_PEOPLE = new Set(['authorization', 'resume', 'end_session', 'end_session_confirm', 'end_session_success']);
+const SEEN_BY_PEOPLE = new Set([
+  'authorization',
+  'resume',
+  'end_session',
+  'end_session_confirm',
+  'end_session_success',
+]);
 
 /** Only known names become a label of a metric: a caller could send any number of others. */
 const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials']);

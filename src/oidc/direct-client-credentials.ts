@@ -5,11 +5,11 @@ import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { randomToken } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
+import { holdBody } from '../platform/web/held-body.ts';
 import type { AccessTokenSigner } from './access-token-signer.ts';
 import { refuseService } from './audit-hook.ts';
 import type { AllowedPermission, ClientRecord, ClientSource } from './client-source.ts';
 import { matchesDigest } from './internals.ts';
-import { readWhole, replay } from './request-body.ts';
 import { requestOf } from './request-of.ts';
 import { PATHS } from './settings.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
@@ -33,8 +33,8 @@ export function createDirectClientCredentials(deps: {
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || ctx.path !== PATHS.token || !isPlainForm(ctx)) return next();
-    const raw = await readWhole(ctx.req);
-    const asked = raw && readRequest(raw.toString('latin1'), ctx.headers.authorization);
+    const raw = await holdBody(ctx);
+    const asked = raw === 'too_large' ? undefined : readRequest(raw.toString('latin1'), ctx.headers.authorization);
     let client: ClientRecord | undefined;
     try {
       client = asked ? await clients.find(asked.clientId) : undefined;
@@ -48,10 +48,7 @@ export function createDirectClientCredentials(deps: {
       asked && client && authenticates(client, asked.secret, epochSeconds(clock)) ? grant(client, asked) : undefined;
     const isJwt = granted?.tokenFormat === 'jwt';
     const sign = isJwt ? signer(granted.signingAlg) : undefined;
-    if (!asked || !client || !granted || (isJwt && !sign)) {
-      replay(ctx, raw);
-      return next();
-    }
+    if (!asked || !client || !granted || (isJwt && !sign)) return next();
 
     const { clientId } = asked;
     const { serviceAccount, roles } = client.facts;
@@ -154,7 +151,7 @@ function readCredentials(
       return undefined;
     return { clientId, secret };
   }
-  const encoded = /^Basic ([A-Za-z0-9+/]+={0,2})$/.exec(authorization)?.[1];
+  const encoded = /^Basic ((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(authorization)?.[1];
   if (encoded === undefined || secret !== undefined) return undefined;
   const match = CREDENTIALS.exec(Buffer.from(encoded, 'base64').toString('latin1'));
   if (!match?.[1] || !match[2] || (clientId !== undefined && clientId !== match[1])) return undefined;

@@ -8,6 +8,7 @@ import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
 import type { Log } from '../platform/observe/log.ts';
+import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
@@ -16,6 +17,7 @@ import { type ClientRecord, type ClientSource, createClientSource } from './clie
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
+import { replay } from './request-body.ts';
 import { deferWrite } from './request-writes.ts';
 import { createSessionStore } from './session-store.ts';
 import { METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
@@ -32,6 +34,15 @@ export interface Protocol {
   /** The provider's session that this request's cookie names, if it is alive. */
   sessionOf(ctx: Koa.Context): Promise<{ uid: string; accountId: string; acr: string; authTime: Date } | undefined>;
   close(): Promise<void>;
+}
+
+const SIGN_OUT_CONFIRMED = `${PATHS.end_session}/confirm`;
+
+/** What the browser itself says of the page that sent a form (Fetch metadata; RFC 6454). */
+function isCrossSite(ctx: Koa.Context, issuer: string): boolean {
+  const site = ctx.get('sec-fetch-site');
+  const origin = ctx.get('origin');
+  return (site !== '' && site !== 'same-origin' && site !== 'none') || !['', 'null', issuer].includes(origin);
 }
 
 export interface ProtocolDeps {
@@ -155,6 +166,9 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     }
     // The library stores what it is asked for as JSON, and PostgreSQL's can't hold NUL.
     if (/%00/.test(ctx.querystring)) throw new AppError('malformed_input', { status: 400, detail: 'NUL' });
+    // Leaving is a form like any other: it is taken from our own page only.
+    if (ctx.path === SIGN_OUT_CONFIRMED && isCrossSite(ctx, config.issuer)) throw new AppError('csrf', { status: 403 });
+    if (ctx.method === 'POST') replay(ctx, await holdBody(ctx));
     // A token comes in the header alone: forms (RFC 6750 section 2.2) end up where headers do not. No body is read here.
     if (ctx.path === PATHS.userinfo) delete ctx.req.headers['content-type'];
     // The library builds its URLs from the request; ours come from the configured issuer alone.

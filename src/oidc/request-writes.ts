@@ -22,3 +22,14 @@ export function takeWrites(ctx: object): TokenRow[] {
   pending.delete(ctx);
   return rows;
 }
+
+/** The aliases of JWTs whose signature was verified in this request: no other is ever resolved. */
+const aliases = new WeakMap<object, string>();
+
+export function allowAlias(ctx: object, alias: string): void {
+  aliases.set(ctx, alias);
+}
+
+export function isAllowedAlias(ctx: object | undefined, alias: string): boolean {
+  return ctx !== undefined && aliases.get(ctx) === alias;
+}

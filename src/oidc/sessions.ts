@@ -37,6 +37,12 @@ interface SessionRow {
   clients: string[];
 }
 
+/** Before tokens are ended: one that is being inserted is then either there for the next statement or born revoked. */
+async function lockGrants(tx: Tx, userId: string): Promise<void> {
+  await tx.$queryRaw`SELECT 1 FROM token WHERE kind = 'Grant' AND user_id = ${userId}::uuid AND revoked_at IS NULL
+    ORDER BY id_hash FOR UPDATE`;
+}
+
 export function createSessions(deps: {
   db: Database;
   clock: Clock;
@@ -59,6 +65,8 @@ export function createSessions(deps: {
     },
 
     async end(tx, uid) {
+      await tx.$queryRaw`SELECT 1 FROM token WHERE kind = 'Grant' AND grant_id IN (
+        SELECT grant_id FROM session_client WHERE session_uid = ${uid} AND grant_id IS NOT NULL) FOR UPDATE`;
       await tx.$executeRaw`
         UPDATE token SET revoked_at = ${clock.now()} WHERE revoked_at IS NULL AND (session_uid = ${uid} OR
           grant_id IN (SELECT grant_id FROM session_client WHERE session_uid = ${uid} AND grant_id IS NOT NULL))`;
@@ -68,6 +76,7 @@ export function createSessions(deps: {
     async endAll(tx, userId, exceptUid) {
       const now = clock.now();
       const keep = exceptUid ?? '';
+      await lockGrants(tx, userId);
       // Grants carry no session: those of the kept session's clients stay.
       await tx.$executeRaw`
         UPDATE token SET revoked_at = ${now} WHERE revoked_at IS NULL AND user_id = ${userId}::uuid
@@ -77,6 +86,7 @@ export function createSessions(deps: {
     },
 
     async endForClient(tx, userId, clientId) {
+      await lockGrants(tx, userId);
       await tx.$executeRaw`
         UPDATE token SET revoked_at = ${clock.now()}
         WHERE revoked_at IS NULL AND user_id = ${userId}::uuid AND client_id = ${clientId}`;

@@ -164,12 +164,11 @@ export function settings(input: SettingsInput): Configuration {
       },
       introspection: {
         enabled: true,
+        // RFC 7662 section 2.1: whoever asks has to prove who they are, for their own tokens too.
         allowedPolicy: (_ctx, client, token) =>
-          token.clientId === client.clientId ||
-          (client.clientAuthMethod !== 'none' &&
-            'aud' in token &&
-            typeof token.aud === 'string' &&
-            permissionsOn(client, token.aud).includes(INTROSPECT)),
+          client.clientAuthMethod !== 'none' &&
+          (token.clientId === client.clientId ||
+            ('aud' in token && typeof token.aud === 'string' && permissionsOn(client, token.aud).includes(INTROSPECT))),
       },
       // A token of somebody else's is left alone, and its holder learns nothing (RFC 7009 section 2.2).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },

@@ -1,7 +1,9 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { Middleware } from 'koa';
 import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
-import { readWhole, replay } from './request-body.ts';
+import { holdBody } from '../platform/web/held-body.ts';
+import { replay } from './request-body.ts';
+import { allowAlias } from './request-writes.ts';
 import { JWT_ALIAS } from './token-row.ts';
 
 /** What the library makes its opaque values of. */
@@ -39,9 +41,8 @@ export function createStructuredTokens(options: {
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || !paths.has(ctx.path) || !ctx.is('application/x-www-form-urlencoded')) return next();
-    const raw = await readWhole(ctx.req);
-    let body = raw;
-    if (raw) {
+    const raw = await holdBody(ctx);
+    if (raw !== 'too_large') {
       const params = new URLSearchParams(raw.toString('utf8'));
       const tokens = params.getAll('token');
       const [token] = tokens;
@@ -49,12 +50,12 @@ export function createStructuredTokens(options: {
       if (tokens.length === 1 && token) {
         const alias = await aliasOf(token);
         if (alias !== token) {
+          allowAlias(ctx, alias);
           params.set('token', alias);
-          body = Buffer.from(params.toString());
+          replay(ctx, Buffer.from(params.toString()));
         }
       }
     }
-    replay(ctx, body);
     return next();
   };
 }

@@ -37,15 +37,25 @@ const COLUMNS =
   'created_at, expires_at, payload';
 
 /**
- * Runs in the statement that commits the audit events. A token whose grant was revoked meanwhile (a code or a refresh
- * token used twice at once), or whose client was disabled, is born revoked.
+ * Runs in the statement that commits the audit events. A token whose client was disabled or deleted meanwhile, or whose
+ * grant was revoked (a code or a refresh token used twice at once), is born revoked. Both rows are locked against such
+ * a change until the token is committed: whoever revokes, and then looks for tokens in a second statement, finds it.
+ * `builtInClients` have no row.
  */
-export const INSERT_TOKENS = `INSERT INTO token (${COLUMNS}, revoked_at)
-  SELECT ${COLUMNS}, CASE WHEN grant_id IS NOT NULL AND EXISTS (
-      SELECT 1 FROM token g WHERE g.grant_id = r.grant_id AND g.kind = 'Grant' AND g.revoked_at IS NOT NULL
-    ) OR EXISTS (SELECT 1 FROM client c WHERE c.client_id = r.client_id AND c.disabled_at IS NOT NULL)
+export function insertTokens(builtInClients: string[]): string {
+  const builtIn = builtInClients.map((id) => `'${id}'`).join(', ');
+  return `WITH r AS (SELECT * FROM json_populate_recordset(NULL::token, $2::json)),
+    c AS (SELECT client_id, disabled_at FROM client WHERE client_id IN (SELECT client_id FROM r)
+      ORDER BY client_id FOR SHARE),
+    g AS (SELECT grant_id, revoked_at FROM token WHERE kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
+      ORDER BY id_hash FOR SHARE)
+  INSERT INTO token (${COLUMNS}, revoked_at)
+  SELECT ${COLUMNS}, CASE WHEN
+      (r.client_id NOT IN (${builtIn}) AND NOT EXISTS (SELECT 1 FROM c WHERE c.client_id = r.client_id AND c.disabled_at IS NULL))
+      OR EXISTS (SELECT 1 FROM g WHERE g.grant_id = r.grant_id AND g.revoked_at IS NOT NULL)
     THEN r.created_at END
-  FROM json_populate_recordset(NULL::token, $2::json) r`;
+  FROM r`;
+}
 
 function rfc3339(epochSeconds: number): string {
   return new Date(epochSeconds * 1000).toISOString();

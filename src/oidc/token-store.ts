@@ -3,7 +3,7 @@ import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
 import { factsOf } from './client-facts.ts';
-import { deferWrite } from './request-writes.ts';
+import { deferWrite, isAllowedAlias } from './request-writes.ts';
 import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
@@ -26,6 +26,11 @@ const CONSUME = 'UPDATE token SET consumed_at = now() WHERE id_hash = $1 AND con
 const GRANT_OF = 'SELECT grant_id FROM token WHERE id_hash = $1';
 /** A JWT that was found by its alias is named by its jti from then on. */
 const DESTROY = 'UPDATE token SET revoked_at = now() WHERE id_hash = ANY($1::bytea[]) AND revoked_at IS NULL';
+/**
+ * In two steps, each of which sees what was committed before it: a token that is being inserted at this moment either
+ * waits for the first and is born revoked (see insertTokens), or is there for the second.
+ */
+const END_GRANT = "UPDATE token SET revoked_at = now() WHERE grant_id = $1 AND kind = 'Grant' AND revoked_at IS NULL";
 const REVOKE_GRANT = 'UPDATE token SET revoked_at = now() WHERE grant_id = $1 AND revoked_at IS NULL';
 
 /** jsonb holds neither NUL nor half of a surrogate pair. JSON.stringify escapes both, and a backslash as two of them. */
@@ -77,6 +82,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
   const { db, audit } = deps;
 
   async function revokeByGrantId(grantId: string): Promise<void> {
+    await db.query('token-end-grant', END_GRANT, [grantId]);
     await db.query('token-revoke-grant', REVOKE_GRANT, [grantId]);
   }
 
@@ -130,6 +136,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
     },
 
     async find(id) {
+      if (id.startsWith(JWT_ALIAS) && !isAllowedAlias(Provider.ctx, id)) return undefined;
       const row = await load(id);
       if (row?.kind !== kind) return undefined;
       // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.

@@ -5,7 +5,7 @@ import { createMemoryAdapter } from '../../node_modules/oidc-provider/lib/adapte
 import { systemClock } from '../../src/kernel/clock.ts';
 import { newId, randomToken } from '../../src/kernel/ids.ts';
 import { createSessionStore, type SessionStore } from '../../src/oidc/session-store.ts';
-import { INSERT_TOKENS } from '../../src/oidc/token-row.ts';
+import { insertTokens } from '../../src/oidc/token-row.ts';
 import { createTokenStore } from '../../src/oidc/token-store.ts';
 import { createAudit } from '../../src/platform/audit/audit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -23,7 +23,7 @@ const adapters: Record<string, (kind: string) => Adapter> = {};
 beforeAll(async () => {
   database = await createTestDatabase();
   const { db } = database;
-  const audit = createAudit({ db, clock: systemClock, companionInsert: INSERT_TOKENS });
+  const audit = createAudit({ db, clock: systemClock, companionInsert: insertTokens(['app']) });
   adapters.ours = createTokenStore({ db, audit });
   adapters["the library's"] = createMemoryAdapter() as (kind: string) => Adapter;
   sessions = createSessionStore({ db, clock: systemClock });

@@ -148,7 +148,7 @@ describe('statements', () => {
   /** Until the client is kept in memory: the notification of its own making may still be on its way. */
   async function warm(client: Service): Promise<void> {
     for (let calm = 0, tries = 0; calm < 3 && tries < 50; tries++) {
-      const counted: Count = { all: 0, awaited: 0, statements: [] };
+      const counted: Count = { all: 0, awaited: 0, underWay: 0, statements: [] };
       counting = counted;
       await clientCredentials(postern.url, client);
       await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));

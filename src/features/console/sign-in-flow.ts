@@ -7,6 +7,10 @@ import { CALLBACK_PATH, CONSOLE_CLIENT_ID, type Needs } from './needs.ts';
 
 /** How long a person may take to sign in before the way back is forgotten. */
 const FLOW_SECONDS = 1800;
+/** Sign-ins under way in one browser. */
+const MOST_AT_ONCE = 4;
+/** Characters of the way back; the pages' own filters stay well below. */
+const LONGEST_RETURN = 600;
 
 export interface Flow {
   state: string;
@@ -27,13 +31,29 @@ export function createSignInFlow(needs: Pick<Needs, 'config' | 'acr'>): SignInFl
   const { config, acr } = needs;
   const redirectUri = `${config.issuer}${CALLBACK_PATH}`;
   // One cookie for each sign-in under way, so that two tabs do not take each other's answer.
-  const cookieOf = (state: string): string => `${config.secure ? '__Host-' : ''}postern_return_${state.slice(0, 8)}`;
+  const prefix = `${config.secure ? '__Host-' : ''}postern_return_`;
+  const cookieOf = (state: string): string => `${prefix}${state.slice(0, 8)}`;
+
+  /** Each sign-in that is begun leaves a cookie: without an end to them any page could fill a browser's headers. */
+  function forgetOldest(ctx: Ctx): void {
+    const begun = (ctx.get('cookie').match(/[^;=\s]+(?==)/g) ?? []).filter((name) => name.startsWith(prefix));
+    for (const name of begun.slice(0, Math.max(0, begun.length - MOST_AT_ONCE + 1))) {
+      setCookie(ctx, config.secure, name, null);
+    }
+  }
 
   return {
     redirectUri,
 
     begin(ctx, returnTo, { maxAgeSeconds, prompt } = {}) {
-      const flow: Flow = { state: randomToken(16), verifier: randomToken(32), nonce: randomToken(16), returnTo };
+      forgetOldest(ctx);
+      const short = returnTo.length <= LONGEST_RETURN ? returnTo : '/account';
+      const flow: Flow = {
+        state: randomToken(16),
+        verifier: randomToken(32),
+        nonce: randomToken(16),
+        returnTo: short,
+      };
       const value = Buffer.from(JSON.stringify(flow)).toString('base64url');
       setCookie(ctx, config.secure, cookieOf(flow.state), value, FLOW_SECONDS);
       const request = new URLSearchParams({

@@ -180,6 +180,8 @@ export async function revokeToken(tx: Tx, jti: string, now: Date): Promise<numbe
 
 /** Everything that the client holds: tokens, codes, grants. */
 export async function revokeTokensOfClient(tx: Tx, clientId: string, now: Date): Promise<number> {
+  // A token that is being inserted holds this row: it is there for the next statement, or born revoked.
+  await tx.$queryRaw`SELECT 1 FROM client WHERE client_id = ${clientId} FOR UPDATE`;
   return await tx.$executeRaw`
     UPDATE token SET revoked_at = ${now} WHERE client_id = ${clientId} AND revoked_at IS NULL AND expires_at > ${now}`;
 }

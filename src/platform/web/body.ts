@@ -1,9 +1,8 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from './context.ts';
+import { holdBody, MAX_BODY } from './held-body.ts';
 import { readQuery, refuseNul } from './query.ts';
 
-/** Bytes; the same limit as oidc-provider has on its own endpoints. */
-export const MAX_BODY = 56 * 1024;
 const MAX_DEPTH = 10;
 
 /**
@@ -31,25 +30,13 @@ export async function readBody(ctx: Ctx, { csrf }: { csrf: boolean }): Promise<R
 }
 
 async function readText(ctx: Ctx): Promise<string> {
-  const declared = ctx.request.length;
   if (ctx.get('content-encoding') !== '' && ctx.get('content-encoding') !== 'identity') {
     throw new AppError('unsupported_media_type', { status: 415, detail: 'content-encoding' });
   }
-  if (declared !== undefined && declared > MAX_BODY) throw tooLarge(ctx);
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const body = await holdBody(ctx);
+  if (body === 'too_large') throw tooLarge(ctx);
   try {
-    for await (const chunk of ctx.req as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_BODY) throw tooLarge(ctx);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw new AppError('malformed_input', { status: 400, cause: error, detail: 'the body ended early' });
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
     throw new AppError('malformed_input', { status: 400, detail: 'the body is not UTF-8' });
   }
