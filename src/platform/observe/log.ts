@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { AppError } from '../../kernel/errors.ts';
+import { scrub } from './scrub.ts';
 
 export type Log = Logger;
 
@@ -10,21 +11,6 @@ const MAX_CAUSES = 5;
 /** Field names whose values are credentials, compared in lower case without `_` and `-`. */
 const SECRET_FIELD =
   /(?:^code|^otp|^seed|^pin|password|passphrase|secret|token|cookies?|authorization|assertion|verifier|csrf|pepper|masterkey|privatekey|recoverycodes?|databaseurl|smtpurl)$/;
-
-/** The same inside text: parameters of URLs and forms, bearer credentials, our own secrets, JWTs, passwords in URLs. */
-const SECRET_TEXT: [RegExp, string][] = [
-  [
-    /([?&; ](?:code|token|access_token|refresh_token|id_token|id_token_hint|client_secret|client_assertion|code_verifier|password|_csrf|state|nonce)=)[^&\s"\\;]+/gi,
-    `$1${HIDDEN}`,
-  ],
-  [/\b(Bearer|Basic|DPoP) [\w.~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
-  [/\bpst_[\w-]{20,}/g, HIDDEN],
-  [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){1,3}/g, HIDDEN],
-  [/\b([a-z][\w+.-]{0,20}:\/\/[^\s:@/"\\]{0,200}:)[^\s@/"\\]{1,200}@/gi, `$1${HIDDEN}@`],
-];
-
-/** JSON leaves these as they are, and a terminal or a viewer may act on them: DEL and C1, bidi marks, line separators. */
-const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 function isSecret(field: string): boolean {
   return SECRET_FIELD.test(field.replace(/[_-]/g, '').toLowerCase());
@@ -59,12 +45,6 @@ function redactFields(fields: Record<string, unknown>, depth = 0): Record<string
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, isSecret(name) ? HIDDEN : redact(value, depth + 1)]),
   );
-}
-
-function scrub(line: string): string {
-  let text = line;
-  for (const [pattern, replacement] of SECRET_TEXT) text = text.replace(pattern, replacement);
-  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /**
