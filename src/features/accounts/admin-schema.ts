@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personName } from '../../kernel/person-name.ts';
 import { isPlainText } from '../../kernel/text.ts';
 
 // One @, something on both sides, no spaces, angle brackets or controls: whether it exists only a mail can tell.
@@ -11,8 +12,6 @@ export const email = z
   .max(254, 'too_long')
   .regex(EMAIL, 'users.email_invalid')
   .refine(isPlainText, 'plain_text');
-
-export const personName = z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text');
 
 export const newUserInput = z.strictObject({
   email,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personName } from '../../kernel/person-name.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Invalid, type Route, route } from '../../platform/web/route.ts';
@@ -9,7 +10,7 @@ import type { InvitationService, Invited } from './service.ts';
 const query = z.object({ token: z.string().max(128).default('') });
 
 const form = z.strictObject({
-  name: z.string().trim().min(1, 'required').max(200, 'too_long'),
+  name: personName,
   password: z.string().min(1, 'required').max(1024, 'too_long'),
 });
 

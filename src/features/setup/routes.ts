@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personName } from '../../kernel/person-name.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Invalid, type Route, route } from '../../platform/web/route.ts';
@@ -10,7 +11,7 @@ const query = z.object({ token: z.string().max(128).default('') });
 
 const form = z.strictObject({
   email: z.string().trim().min(1, 'required').max(254, 'too_long').pipe(z.email('invalid_email')),
-  name: z.string().trim().min(1, 'required').max(200, 'too_long'),
+  name: personName,
   password: z.string().min(1, 'required').max(1024, 'too_long'),
 });
 
