@@ -87,6 +87,29 @@ describe('command line', () => {
     expect(done.written.out).toBe('');
   });
 
+  test('user unlock opens the account of an address, and user show says that it was closed', async () => {
+    const seen: unknown[] = [];
+    const at = new Date('2026-01-02T03:04:05Z');
+    const users = {
+      find: async () => '1',
+      unlock: async (...input: unknown[]) => void seen.push(...input),
+      show: async () => ({
+        user: { id: '1', email: 'ada@example.com', name: 'Ada', status: 'active', createdAt: at, lastSignInAt: null },
+        ...{ roles: [], sessions: [], invite: null, factors: { totp: null, recoveryLeft: 0 } },
+        lock: { closed: true, until: null },
+      }),
+    } as unknown as Services['users'];
+    const { run, written } = stage({ users });
+    expect(await run('user', 'unlock', 'ada@example.com')).toBe(0);
+    expect(seen).toEqual(['1', { by: { type: 'system', id: 'cli', name: 'ada' } }]);
+    expect(written.out).toBe('ada@example.com unlocked\n');
+    expect(await run('user', 'show', 'ada@example.com')).toBe(0);
+    expect(written.out).toMatch(/sign-in +closed/);
+    const asJson = stage({ users });
+    expect(await asJson.run('user', 'show', 'ada@example.com', '--json')).toBe(0);
+    expect(JSON.parse(asJson.written.out).lock).toEqual({ closed: true, until: null });
+  });
+
   test('a password comes from standard input without the line end of the pipe', async () => {
     const seen: unknown[] = [];
     const users = {

@@ -9,7 +9,6 @@ import type { Console } from '../features/console/module.ts';
 import { createMyAccount } from '../features/my-account/module.ts';
 import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
 import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
-import type { AttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
 import type { Foundation } from './foundation.ts';
@@ -22,13 +21,12 @@ export function consolePages(
   web: {
     views: Views;
     console: Console;
-    limits: AttemptLimits;
     consents: Pick<ConsentService, 'list' | 'withdraw'>;
   },
 ): Route[] {
   const { config, db, clock, audit, log, envelope } = foundation;
-  const { access, accounts, applications, credentials, events, i18n, mail, sessions, tokens, users } = parts;
-  const { views, limits, consents } = web;
+  const { access, accounts, applications, credentials, events, i18n, limits, mail, sessions, tokens, users } = parts;
+  const { views, consents } = web;
   const { admin, person, fresh } = web.console;
   const { issuer } = config;
   const allPermissions = () => access.apis.allPermissions();

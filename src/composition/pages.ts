@@ -10,7 +10,6 @@ import { createTicketCookie } from '../features/sign-in/ticket.ts';
 import { ACR_TWO_FACTORS } from '../oidc/policy.ts';
 import type { Protocol } from '../oidc/protocol.ts';
 import { hmac } from '../platform/crypto/digest.ts';
-import { createAttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import type { Metrics } from '../platform/observe/metrics.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
@@ -25,17 +24,12 @@ export function createPages(
   web: { views: Views; metrics: Metrics; protocol: Protocol; redeem: ConsoleNeeds['redeem'] },
 ): Route[] {
   const { config, db, clock, log, audit, envelope, secrets } = foundation;
-  const { accounts, credentials, sessions, mail, i18n } = parts;
+  const { accounts, credentials, limits, sessions, mail, i18n } = parts;
   const { views, metrics, protocol, redeem } = web;
   const { interactions } = protocol;
   const { links } = accounts;
 
-  const limits = createAttemptLimits({
-    db,
-    clock,
-    key: secrets.counterKey,
-    onLimited: (limiter) => metrics.rateLimited.inc({ limiter }),
-  });
+  limits.onLimited((limiter) => metrics.rateLimited.inc({ limiter }));
   const ticket = createTicketCookie({ secure: config.secure });
   const startSignIn = (path: string) => `${SIGN_IN_PATH}?return_to=${encodeURIComponent(path)}`;
 
@@ -81,6 +75,6 @@ export function createPages(
     ...setup.routes,
     ...invitation.routes,
     ...console.routes,
-    ...consolePages(foundation, parts, { views, console, limits, consents }),
+    ...consolePages(foundation, parts, { views, console, consents }),
   ];
 }

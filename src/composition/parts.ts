@@ -9,6 +9,7 @@ import { createTokens } from '../features/tokens/module.ts';
 import { createSessions } from '../oidc/sessions.ts';
 import { createSigningKeys } from '../oidc/signing-keys.ts';
 import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
+import { createAttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import { createMailer } from '../platform/mail/mailer.ts';
 import { createI18n } from '../platform/web/i18n.ts';
 import type { Foundation } from './foundation.ts';
@@ -34,6 +35,7 @@ export async function createParts(foundation: Foundation) {
     endSessions: (tx, userId) => sessions.endAll(tx, userId),
   });
   const credentials = createCredentials({ db, clock, log, envelope, hasher, recoveryKey: secrets.recoveryKey });
+  const limits = createAttemptLimits({ db, clock, key: secrets.counterKey });
   const access = createAccess({ db, audit, clock });
   const tokens = createTokens({ db, audit, clock });
   const clients = createClients({
@@ -62,6 +64,7 @@ export async function createParts(foundation: Foundation) {
     keys,
     accounts,
     credentials,
+    limits,
     access,
     tokens,
     applications: clients.applications,

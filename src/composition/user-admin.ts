@@ -6,6 +6,7 @@ import type { ConsentStore } from '../features/consent/store.ts';
 import type { Credentials } from '../features/credentials/module.ts';
 import type { Tokens } from '../features/tokens/service.ts';
 import type { SessionPort } from '../oidc/sessions.ts';
+import type { AttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import type { Mailer } from '../platform/mail/mailer.ts';
 import type { Translate } from '../platform/web/i18n.ts';
 import type { Foundation } from './foundation.ts';
@@ -17,6 +18,7 @@ interface Joined {
   access: Access;
   tokens: Tokens;
   events: Events;
+  limits: AttemptLimits;
   mail: Mailer;
   consents: ConsentStore;
 }
@@ -42,6 +44,7 @@ export function joinUserAdmin(foundation: Foundation, parts: Joined, mailText: T
       unassign: (role, userId, origin) => roles.unassign(role, { userId }, origin),
       assertNotLastAdmin: roles.assertNotLastAdmin,
     },
+    limits: parts.limits,
     tokens,
     consents: parts.consents,
     events,

@@ -55,6 +55,7 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/users/:id/invite',
     'POST /admin/users/:id/disable',
     'POST /admin/users/:id/enable',
+    'POST /admin/users/:id/unlock',
     'POST /admin/users/:id/end-sessions',
     'POST /admin/users/:id/reset-factors',
     'POST /admin/users/:id/roles',

@@ -132,6 +132,66 @@ describe('guessing', () => {
     expect(atFactor(await tryPassword(owner, person.email, person.password))).toBe(true);
   });
 
+  test('S61 what others at the same address did does not hold back a device that signed in before', async () => {
+    const person = await createPerson(postern);
+    const owner = browser();
+    await signIn(owner, await owner.get('/account'), person);
+    await postern.parts.users.endSessions(person.id, BY_TEST);
+    const statuses: number[] = [];
+    for (let index = 0; index < 51; index++) statuses.push(...(await fail(browser(), `x${index}@example.com`, 1)));
+    expect(statuses).toEqual([...Array.from({ length: 50 }, () => 422), 429]);
+    expect((await tryPassword(browser(), person.email, person.password)).status).toBe(429);
+    const factor = await tryPassword(owner, person.email, person.password);
+    expect(atFactor(factor)).toBe(true);
+    const done = await owner.submit(factor, 'code', { code: await person.code() });
+    expect(done.url).toBe(`${postern.url}/account`);
+  });
+
+  test('S61 an admin opens a closed account again, and the owner gets in from a new device', async () => {
+    const admin = await createPerson(postern, { roles: ['admin'] });
+    const office = browser();
+    await signIn(office, await office.get('/admin'), admin);
+    const person = await createPerson(postern);
+    const pagePath = `/admin/users/${person.id}`;
+    const unlock = `${pagePath}/unlock`;
+    const offered = async () => (await office.get(pagePath)).forms.some(({ action }) => action === unlock);
+    const close = async () => {
+      address = freshAddress();
+      await fail(browser(), person.email, 5);
+      await postern.db.prisma.abuseCounter.updateMany({ where: { failures: 5 }, data: { failures: 100 } });
+      address = freshAddress();
+      expect((await tryPassword(browser(), person.email, person.password)).status).toBe(429);
+    };
+    const opened = async () => atFactor(await tryPassword(browser(), person.email, person.password));
+    expect(await offered()).toBe(false);
+
+    await close();
+    const page = await office.get(pagePath);
+    expect(page.text).toContain('Waiting does not open it again');
+    const after = await office.submit(page, unlock);
+    expect(after.text).toContain('Sign-in is unlocked.');
+    expect(await offered()).toBe(false);
+    expect(await opened()).toBe(true);
+    const [event] = await postern.parts.events
+      .about(person.id, 50)
+      .then((events) => events.filter(({ action }) => action === 'user.unlock'));
+    expect(event).toMatchObject({ outcome: 'success', actorId: admin.id, targetId: person.id });
+    expect(after.text).toContain('Sign-in unlocked');
+
+    address = freshAddress();
+    await fail(browser(), person.email, 6);
+    expect((await office.get(pagePath)).text).toContain('has to wait until');
+
+    await close();
+    await postern.parts.users.disable(person.id, BY_TEST);
+    await postern.parts.users.enable(person.id, BY_TEST);
+    expect(await opened()).toBe(true);
+
+    await close();
+    await postern.parts.users.resetFactors(person.id, BY_TEST);
+    expect((await tryPassword(browser(), person.email, person.password)).url).toMatch(/\/enroll$/);
+  });
+
   test('S61 parallel guesses are counted before any is looked at', async () => {
     const person = await createPerson(postern);
     const agent = browser();

@@ -60,13 +60,14 @@ export const userCommands: readonly Command[] = [
     options: {},
     async run({ input, services }) {
       const { users } = await services();
-      const { user, roles, factors, sessions, invite } = await users.show(await users.find(input.subject ?? ''));
+      const { user, roles, factors, sessions, invite, lock } = await users.show(await users.find(input.subject ?? ''));
       return {
         json: {
           ...account(user),
           roles,
           factors: factorsJson(factors),
           sessions: sessions.map(sessionJson),
+          lock: lock && { closed: lock.closed, until: lock.until?.toISOString() ?? null },
           invite_expires_at: invite?.expiresAt.toISOString() ?? null,
         },
         text: table([
@@ -79,6 +80,7 @@ export const userCommands: readonly Command[] = [
           ['recovery codes', `${factors.recoveryLeft} left`],
           ['sessions', String(sessions.length)],
           ['last sign-in', user.lastSignInAt?.toISOString() ?? 'never'],
+          ...(lock ? [['sign-in', lock.closed ? 'closed' : `waits until ${lock.until?.toISOString()}`]] : []),
           ...(invite ? [['invite until', invite.expiresAt.toISOString()]] : []),
         ]),
       };
@@ -88,6 +90,9 @@ export const userCommands: readonly Command[] = [
     users.disable(id, by),
   ),
   change('enable', 'Let a disabled account sign in again.', 'enabled', (users, id, by) => users.enable(id, by)),
+  change('unlock', 'Forget failed tries, so that the person can sign in at once.', 'unlocked', (users, id, by) =>
+    users.unlock(id, by),
+  ),
   change(
     'reset-factors',
     'Take the second factor away; the next sign-in sets up a new one.',

@@ -53,6 +53,12 @@ export interface UserConsentView {
   updatedAt: Date;
 }
 
+/** After failed tries: closed until an admin opens it, or waiting until then. */
+export interface SignInLock {
+  closed: boolean;
+  until: Date | null;
+}
+
 /** What administering people takes from other parts. Ids of people are those of UserView. */
 export interface UserAdminNeeds {
   db: Database;
@@ -88,6 +94,12 @@ export interface UserAdminNeeds {
     unassign(role: string, userId: string, origin: ChangeBy): Promise<unknown>;
     /** Holds the admin role's row until the transaction ends. @throws roles.last_admin */
     assertNotLastAdmin(tx: Tx, userId: string): Promise<void>;
+  };
+  /** Failed tries to sign in; `account` is an e-mail address in any of its spellings. */
+  limits: {
+    /** Whether the account is held back now; null when it is not. */
+    lockOf(account: string): Promise<SignInLock | null>;
+    clear(account: string, tx?: Tx): Promise<void>;
   };
   tokens: { activeOfUser(userId: string, limit: number): Promise<UserTokenView[]> };
   consents: { list(userId: string): Promise<UserConsentView[]> };

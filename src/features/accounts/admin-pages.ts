@@ -120,6 +120,11 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
       return undefined;
     }),
 
+    change('unlock', 'accounts.done.unlocked', async (ctx, id) => {
+      await users.unlock(id, originOf(ctx));
+      return undefined;
+    }),
+
     change('end-sessions', 'accounts.done.sessions_ended', async (ctx, id) => ({
       count: await users.endSessions(id, originOf(ctx)),
     })),

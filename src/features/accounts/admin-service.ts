@@ -8,6 +8,7 @@ import { createUserMail } from './admin-mail.ts';
 import type {
   FactorsView,
   SessionView,
+  SignInLock,
   UserAdminNeeds,
   UserConsentView,
   UserEventView,
@@ -34,6 +35,7 @@ export interface UserDetail {
   invite: { createdAt: Date; expiresAt: Date } | null;
   sessions: SessionView[];
   factors: FactorsView;
+  lock: SignInLock | null;
   tokens: UserTokenView[];
   events: UserEventView[];
 }
@@ -75,11 +77,14 @@ export interface UserAdmin {
   createWithPassword(input: NewUserInput, password: string, origin: ChangeBy): Promise<UserView>;
   /** Kills sessions, codes and refresh tokens at once. @throws users.self (409), users.last_admin (409) */
   disable(id: string, origin: ChangeBy): Promise<void>;
+  /** Failed tries are forgotten, too. */
   enable(id: string, origin: ChangeBy): Promise<void>;
+  /** Forgets failed tries: who knows the password may sign in at once, on any device. */
+  unlock(id: string, origin: ChangeBy): Promise<void>;
   endSession(id: string, sessionUid: string, origin: ChangeBy): Promise<void>;
   /** Answers how many ended. */
   endSessions(id: string, origin: ChangeBy): Promise<number>;
-  /** The next sign-in enrols anew; everything open ends; the owner is told. @throws users.self (409) */
+  /** The next sign-in enrols anew; everything open ends; failed tries are forgotten; the owner is told. @throws users.self (409) */
   resetFactors(id: string, origin: ChangeBy): Promise<void>;
   assignRole(id: string, role: string, origin: ChangeBy): Promise<void>;
   /** @throws roles.last_admin (409) */
@@ -89,7 +94,7 @@ export interface UserAdmin {
 }
 
 export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
-  const { db, audit, clock, accounts, credentials, sessions, roles, issuer } = needs;
+  const { db, audit, clock, accounts, credentials, sessions, roles, limits, issuer } = needs;
   const store = createUserAdminStore(db);
   const mail = createUserMail(needs);
 
@@ -154,15 +159,16 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
 
     async show(id) {
       const user = await known(id);
-      const [held, invite, open, factors, tokens, events] = await Promise.all([
+      const [held, invite, open, factors, lock, tokens, events] = await Promise.all([
         accounts.rolesOf(id),
         store.openInvite(id, clock.now()),
         sessions.listForUser(id),
         credentials.factorsOf(id),
+        limits.lockOf(user.email),
         needs.tokens.activeOfUser(id, SHOWN_TOKENS),
         needs.events.about(id, RECENT_EVENTS),
       ]);
-      return { user, roles: held, invite, sessions: open, factors, tokens, events };
+      return { user, roles: held, invite, sessions: open, factors, lock, tokens, events };
     },
 
     async export(id, origin) {
@@ -219,7 +225,19 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
       await accounts.disable(id, origin);
     },
 
-    enable: (id, origin) => accounts.enable(id, origin),
+    async enable(id, origin) {
+      const user = await known(id);
+      await accounts.enable(id, origin);
+      if (user.status === 'disabled') await limits.clear(user.email);
+    },
+
+    async unlock(id, origin) {
+      const user = await known(id);
+      await db.tx(async (tx) => {
+        await limits.clear(user.email, tx);
+        await audit.in(tx, changeEvent(origin, { action: 'user.unlock', target: target(user) }));
+      });
+    },
 
     async endSession(id, sessionUid, origin) {
       const user = await known(id);
@@ -250,6 +268,7 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
         await credentials.resetFactors(tx, id);
         await sessions.endAll(tx, id);
         await accounts.links.cancelLinks(tx, 'ticket', id);
+        await limits.clear(user.email, tx);
         await audit.in(tx, changeEvent(origin, { action: 'user.reset_factors', target: target(user) }));
       });
       await mail.factorsReset(user);

@@ -10,6 +10,7 @@ export const ACTIONS = [
   'user.accept_invite',
   'user.disable',
   'user.enable',
+  'user.unlock',
   'user.delete',
   'user.export',
   'user.end_sessions',

@@ -18,7 +18,11 @@ const tooMany = expect.objectContaining({ code: 'limits.too_many', status: 429 }
 
 let database: TestDatabase;
 const limited: string[] = [];
-const make = (db = database.db) => createAttemptLimits({ db, clock, key, onLimited: (name) => limited.push(name) });
+function make(db = database.db) {
+  const limits = createAttemptLimits({ db, clock, key });
+  limits.onLimited((limiter) => limited.push(limiter));
+  return limits;
+}
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -104,6 +108,64 @@ describe('tries to sign in', () => {
     await make().check(subject({ device: 'known' }));
     await fail(4, { device: 'known' });
     await expect(make().check(subject({ device: 'known' }))).rejects.toEqual(tooMany);
+  });
+
+  test('S61 an admin opens a closed account again, also on devices that are closed themselves', async () => {
+    for (const device of [undefined, 'known']) {
+      for (let index = 0; index < 100; index++) {
+        await make().check(subject(device === undefined ? {} : { device }));
+        later(901);
+      }
+    }
+    expect(await make().lockOf('Ada@example.com')).toMatchObject({ closed: true });
+    expect(await make().lockOf('ada2@example.com')).toBeNull();
+    await fail(1, { account: 'ada2@example.com' });
+    await database.db.tx((tx) => make().clear('ADA@example.com', tx));
+    expect(await make().lockOf('ada@example.com')).toBeNull();
+    await make().check(subject());
+    await make().check(subject({ device: 'known' }));
+    expect(await database.db.prisma.abuseCounter.count({ where: { failures: 100 } })).toBe(0);
+  });
+
+  test('what an account waits for is told, and that it is over', async () => {
+    await fail(4);
+    expect(await make().lockOf('ada@example.com')).toBeNull();
+    await fail(1, { kind: 'password' });
+    expect(await make().lockOf('ada@example.com')).toEqual({ closed: false, until: new Date(now.getTime() + 15_000) });
+    later(15);
+    expect(await make().lockOf('ada@example.com')).toBeNull();
+  });
+
+  test('S61 a device that signed in before is not held back by others at its address', async () => {
+    const address = '192.0.2.77';
+    for (let index = 0; index < 50; index++) await make().check(subject({ account: `p${index}@x.test`, address }));
+    await expect(make().check(subject({ address }))).rejects.toEqual(tooMany);
+    const mine = subject({ address, device: 'known' });
+    await make().check(mine);
+    await make().succeeded(mine);
+    // Nor does it take tries away from the others there.
+    later(900);
+    await fail(5, { address, device: 'known' });
+    for (let index = 0; index < 50; index++) await make().check(subject({ account: `q${index}@x.test`, address }));
+  });
+
+  test('S61 a device that signed in before has 50 failures in 15 minutes, from whatever address', async () => {
+    for (let index = 0; index < 50; index++) {
+      await make().check(subject({ device: 'known' }));
+      if (index === 49) break;
+      // A right password between the wrong ones starts the account's counter anew, not the device's.
+      const right = subject({ device: 'known' });
+      await make().check(right);
+      await make().succeeded(right);
+    }
+    await expect(make().check(subject({ device: 'known' }))).rejects.toMatchObject({
+      code: 'limits.too_many',
+      retryAfter: 900,
+    });
+    expect(limited).toEqual(['sign_in_device']);
+    await make().check(subject({ device: 'other' }));
+    later(900);
+    await make().check(subject({ device: 'known' }));
   });
 
   test('S62 spellings of a login share one counter', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { hmac } from '../crypto/digest.ts';
-import type { Database } from '../db/database.ts';
+import type { Database, Tx } from '../db/database.ts';
 import { addressGroup } from './address.ts';
 
 export interface Subject {
@@ -10,8 +10,8 @@ export interface Subject {
   account: string;
   address: string;
   /**
-   * A device from which this account signed in before, if the browser proved it: it has a counter of its own, so that
-   * an attacker's tries can't lock the owner out there (S61).
+   * A device from which this account signed in before, if the browser proved it: it has counters of its own in place of
+   * the account's and the address's, so that others' tries can't lock the owner out there (S61).
    */
   device?: string;
 }
@@ -25,13 +25,29 @@ export interface AttemptLimits {
   check(subject: Subject): Promise<void>;
   /** The try failed: the waiting time starts now, not when the try came in. */
   failed(subject: Subject): Promise<void>;
-  /** The account's counter goes back to nothing, and the address gets its try back. */
+  /** The account's counter goes back to nothing, and the address or the device gets its try back. */
   succeeded(subject: Subject): Promise<void>;
   /** The try came to no verdict (503): it does not count. */
   release(subject: Subject): Promise<void>;
-  /** Lets an account try again at once, with every kind; for an admin, and when a credential was replaced. */
-  clear(account: string): Promise<void>;
+  /** Whether an account is held back now, with any kind or on any of its devices; null when it is not. */
+  lockOf(account: string): Promise<AccountLock | null>;
+  /**
+   * Lets an account try again at once, with every kind and on every device; for an admin, and when a credential was
+   * replaced.
+   */
+  clear(account: string, tx?: Tx): Promise<void>;
+  /** Calls `listener` at each refusal with what refused. */
+  onLimited(listener: (limiter: Limiter) => void): void;
 }
+
+export interface AccountLock {
+  /** After too many failures: waiting does not open it. */
+  closed: boolean;
+  /** When the longest of its waits ends; null when there is none. */
+  until: Date | null;
+}
+
+export type Limiter = 'sign_in_account' | 'sign_in_address' | 'sign_in_device';
 
 /** Failures of an account before it has to wait; then 15 s, 30 s, 60 s … up to 15 min. */
 const FREE_FAILURES = 5;
@@ -41,8 +57,9 @@ const LONGEST_WAIT = 900;
 const MOST_FAILURES = 100;
 /** An account's consecutive failures are forgotten when a year has passed without any. */
 const ACCOUNT_MEMORY = 365 * 86_400;
-const ADDRESS_FAILURES = 50;
-const ADDRESS_WINDOW = 900;
+/** Of an address, or of a proven device, whatever account and kind they were on. */
+const SOURCE_FAILURES = 50;
+const SOURCE_WINDOW = 900;
 /** What a closed account is told; it says nothing about when it opens. */
 const CLOSED_RETRY = 86_400;
 
@@ -52,24 +69,24 @@ const wait = (failures: string, now: string): string =>
      least(${LONGEST_WAIT}, ${FIRST_WAIT} * power(2, least(${failures}, 30) - ${FREE_FAILURES}))) END`;
 
 /*
- * Address first, then account, in one statement: an address over its limit can't close accounts, and every statement
- * locks in the same order. Of parallel statements on one row, PostgreSQL makes the later ones look again at what the
+ * Source (address or device) first, then account, in one statement: an address over its limit can't close accounts, and
+ * every statement locks in the same order. Of parallel statements on one row, PostgreSQL makes the later ones look again at what the
  * first one committed.
  */
 const RESERVE = `
-WITH address AS (
+WITH source AS (
   INSERT INTO abuse_counter AS c (key_hash, failures, first_at, expires_at)
-  VALUES ($1, 1, $3::timestamptz, $3::timestamptz + make_interval(secs => ${ADDRESS_WINDOW}))
+  VALUES ($1, 1, $3::timestamptz, $3::timestamptz + make_interval(secs => ${SOURCE_WINDOW}))
   ON CONFLICT (key_hash) DO UPDATE SET
     failures = CASE WHEN c.expires_at <= $3 THEN 1 ELSE c.failures + 1 END,
     first_at = CASE WHEN c.expires_at <= $3 THEN EXCLUDED.first_at ELSE c.first_at END,
     expires_at = CASE WHEN c.expires_at <= $3 THEN EXCLUDED.expires_at ELSE c.expires_at END
-  WHERE c.expires_at <= $3 OR c.failures < ${ADDRESS_FAILURES}
+  WHERE c.expires_at <= $3 OR c.failures < ${SOURCE_FAILURES}
   RETURNING failures
 ), account AS (
   INSERT INTO abuse_counter AS c (key_hash, failures, first_at, expires_at)
   SELECT $2, 1, $3::timestamptz, $3::timestamptz + make_interval(secs => ${ACCOUNT_MEMORY})
-   WHERE EXISTS (SELECT FROM address)
+   WHERE EXISTS (SELECT FROM source)
   ON CONFLICT (key_hash) DO UPDATE SET
     failures = CASE WHEN c.expires_at <= $3 THEN 1 ELSE c.failures + 1 END,
     first_at = CASE WHEN c.expires_at <= $3 THEN EXCLUDED.first_at ELSE c.first_at END,
@@ -79,26 +96,34 @@ WITH address AS (
      OR (c.failures < ${MOST_FAILURES} AND (c.blocked_until IS NULL OR c.blocked_until <= $3))
   RETURNING failures
 )
-SELECT EXISTS (SELECT FROM address) AS "addressOk", EXISTS (SELECT FROM account) AS "accountOk"`;
+SELECT EXISTS (SELECT FROM source) AS "sourceOk", EXISTS (SELECT FROM account) AS "accountOk"`;
 
 const REFUSAL = `
-SELECT key_hash = $1 AS "isAddress", failures, blocked_until AS "blockedUntil", expires_at AS "expiresAt"
+SELECT key_hash = $1 AS "isSource", failures, blocked_until AS "blockedUntil", expires_at AS "expiresAt"
   FROM abuse_counter WHERE key_hash IN ($1, $2)`;
 
 const FAILED = `
 UPDATE abuse_counter SET blocked_until = ${wait('failures', '$2::timestamptz')} WHERE key_hash = $1`;
 
-const GIVE_BACK_ADDRESS = 'UPDATE abuse_counter SET failures = failures - 1 WHERE key_hash = $1 AND failures > 0';
+const GIVE_BACK = 'UPDATE abuse_counter SET failures = failures - 1 WHERE key_hash = $1 AND failures > 0';
 
-const SUCCEEDED = `WITH address AS (${GIVE_BACK_ADDRESS} RETURNING 1)
-DELETE FROM abuse_counter WHERE key_hash = $2 AND (SELECT count(*) FROM address) >= 0`;
+const SUCCEEDED = `WITH source AS (${GIVE_BACK} RETURNING 1)
+DELETE FROM abuse_counter WHERE key_hash = $2 AND (SELECT count(*) FROM source) >= 0`;
 
-const RELEASE = `WITH address AS (${GIVE_BACK_ADDRESS} RETURNING 1)
+const RELEASE = `WITH source AS (${GIVE_BACK} RETURNING 1)
 UPDATE abuse_counter SET failures = failures - 1, blocked_until = ${wait('failures - 1', '$3::timestamptz')}
- WHERE key_hash = $2 AND failures > 0 AND (SELECT count(*) FROM address) >= 0`;
+ WHERE key_hash = $2 AND failures > 0 AND (SELECT count(*) FROM source) >= 0`;
+
+/** Read and deleted as one range of the key: every kind and device of the account. */
+const LOCK_OF = `
+SELECT coalesce(bool_or(failures >= ${MOST_FAILURES}), false) AS closed,
+       max(blocked_until) FILTER (WHERE blocked_until > $3) AS until
+  FROM abuse_counter WHERE key_hash BETWEEN $1 AND $2 AND expires_at > $3`;
+
+const CLEAR = 'DELETE FROM abuse_counter WHERE key_hash BETWEEN $1 AND $2';
 
 interface CounterRow {
-  isAddress: boolean;
+  isSource: boolean;
   failures: number;
   blockedUntil: Date | null;
   expiresAt: Date;
@@ -110,24 +135,30 @@ export function createAttemptLimits(deps: {
   clock: Clock;
   /** Keys of counters are HMACs, so that they tell nobody who tried to sign in. */
   key: Uint8Array;
-  onLimited?: (limiter: 'sign_in_account' | 'sign_in_address') => void;
 }): AttemptLimits {
-  const { db, clock, key, onLimited } = deps;
+  const { db, clock, key } = deps;
+  const listeners: ((limiter: Limiter) => void)[] = [];
 
   const normalize = (account: string): string => account.normalize('NFKC').trim().toLowerCase();
-  const accountKey = (kind: Subject['kind'], account: string, device?: string): Buffer =>
-    hmac(key, JSON.stringify(['account', kind, normalize(account), device ?? null]));
-  const keys = ({ kind, account, address, device }: Subject): [address: Buffer, account: Buffer] => [
-    hmac(key, JSON.stringify(['address', addressGroup(address)])),
-    accountKey(kind, account, device),
+  /** Half of a key says which account, the other half which kind and device: what belongs to an account lies together. */
+  const half = (parts: unknown[]): Buffer => hmac(key, JSON.stringify(parts)).subarray(0, 16);
+  const accountHalf = (account: string): Buffer => half(['account', normalize(account)]);
+  const keys = ({ kind, account, address, device }: Subject): [source: Buffer, account: Buffer] => [
+    hmac(key, JSON.stringify(device === undefined ? ['address', addressGroup(address)] : ['device', device])),
+    Buffer.concat([accountHalf(account), half(['counter', kind, device ?? null])]),
+  ];
+  const range = (account: string): [first: Buffer, last: Buffer] => [
+    Buffer.concat([accountHalf(account), Buffer.alloc(16, 0x00)]),
+    Buffer.concat([accountHalf(account), Buffer.alloc(16, 0xff)]),
   ];
 
-  async function refuse(subject: Subject, limiter: 'sign_in_account' | 'sign_in_address', now: Date): Promise<never> {
-    onLimited?.(limiter);
+  async function refuse(subject: Subject, by: 'source' | 'account', now: Date): Promise<never> {
+    const source = subject.device === undefined ? 'sign_in_address' : 'sign_in_device';
+    for (const listener of listeners) listener(by === 'source' ? source : 'sign_in_account');
     const rows = await db.query<CounterRow>('limits.refusal', REFUSAL, keys(subject));
-    const row = rows.find(({ isAddress }) => isAddress === (limiter === 'sign_in_address'));
-    const until = limiter === 'sign_in_address' ? row?.expiresAt : row?.blockedUntil;
-    const closed = limiter === 'sign_in_account' && (row?.failures ?? 0) >= MOST_FAILURES;
+    const row = rows.find(({ isSource }) => isSource === (by === 'source'));
+    const until = by === 'source' ? row?.expiresAt : row?.blockedUntil;
+    const closed = by === 'account' && (row?.failures ?? 0) >= MOST_FAILURES;
     const left = until ? Math.ceil((until.getTime() - now.getTime()) / 1000) : 1;
     const retryAfter = closed ? CLOSED_RETRY : Math.max(1, left);
     throw new AppError('limits.too_many', {
@@ -140,13 +171,13 @@ export function createAttemptLimits(deps: {
   return {
     async check(subject) {
       const now = clock.now();
-      const rows = await db.query<{ addressOk: boolean; accountOk: boolean }>('limits.reserve', RESERVE, [
+      const rows = await db.query<{ sourceOk: boolean; accountOk: boolean }>('limits.reserve', RESERVE, [
         ...keys(subject),
         now,
       ]);
       const result = rows[0];
-      if (!result?.addressOk) await refuse(subject, 'sign_in_address', now);
-      if (!result?.accountOk) await refuse(subject, 'sign_in_account', now);
+      if (!result?.sourceOk) await refuse(subject, 'source', now);
+      if (!result?.accountOk) await refuse(subject, 'account', now);
     },
 
     async failed(subject) {
@@ -161,11 +192,20 @@ export function createAttemptLimits(deps: {
       await db.query('limits.release', RELEASE, [...keys(subject), clock.now()]);
     },
 
-    async clear(account) {
-      const kinds: Subject['kind'][] = ['password', 'totp', 'recovery'];
-      await db.query('limits.clear', 'DELETE FROM abuse_counter WHERE key_hash = ANY($1::bytea[])', [
-        kinds.map((kind) => accountKey(kind, account)),
-      ]);
+    async lockOf(account) {
+      const values = [...range(account), clock.now()];
+      const [lock] = await db.query<AccountLock>('limits.lock_of', LOCK_OF, values);
+      return lock && (lock.closed || lock.until !== null) ? lock : null;
+    },
+
+    async clear(account, tx) {
+      const [first, last] = range(account);
+      if (tx) await tx.$executeRawUnsafe(CLEAR, first, last);
+      else await db.query('limits.clear', CLEAR, [first, last]);
+    },
+
+    onLimited(listener) {
+      listeners.push(listener);
     },
   };
 }
