@@ -10,6 +10,7 @@ RUN npm run build && npm prune --omit=dev --omit=optional
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
     POSTERN_HOST=0.0.0.0 \
+    POSTERN_MANAGEMENT_HOST=0.0.0.0 \
     POSTERN_DATA_DIR=/data
 WORKDIR /app
 COPY --from=build /app/node_modules node_modules

@@ -130,8 +130,9 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
         await admission.admit(next);
       },
       async (ctx, next) => {
-        const begins = ctx.path === PATHS.authorization || ctx.method === 'POST';
-        if (begins && ctx.path !== PATHS.token) await addressLimit.take(addressGroup(ctx.state.request.address));
+        // Endpoints that a client authenticates at are limited by client; gateways call them for everybody.
+        const begins = ctx.path === PATHS.authorization || (ctx.method === 'POST' && !ctx.path.startsWith('/oauth2/'));
+        if (begins) await addressLimit.take(addressGroup(ctx.state.request.address));
         await next();
       },
     ],
@@ -165,7 +166,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
 
   /** The port for metrics is a default that a second process on the machine finds taken: only a port that was set must work. */
   async function openManagement(): Promise<Management | undefined> {
-    const { managementPort: port, host } = config;
+    const { managementPort: port, managementHost: host } = config;
     try {
       return await startManagement({ port, host, metrics, health, log });
     } catch (error) {
@@ -191,7 +192,8 @@ export async function openServices(config: Config, options: BuildOptions = {}): 
 function listening(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    // A thousand services that connect at once must not wait for a second try.
+    server.listen({ port, host, backlog: 4_096 }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -53,6 +53,10 @@ const about: Record<SettingName, About> = {
   },
   POSTERN_MAIL_FROM: { field: 'mailFrom', what: 'Sender of mails.' },
   POSTERN_WORKERS: { field: 'workers', what: 'Processes that serve on the one port.' },
+  POSTERN_MANAGEMENT_HOST: {
+    field: 'managementHost',
+    what: 'Address that `/metrics` listens on: this machine alone, unless a monitoring elsewhere has to reach it.',
+  },
   POSTERN_MANAGEMENT_PORT: {
     field: 'managementPort',
     what:

@@ -17,6 +17,7 @@ import { type ClientRecord, type ClientSource, createClientSource } from './clie
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
+import { createReadyAnswers } from './ready-answers.ts';
 import { replay } from './request-body.ts';
 import { deferWrite } from './request-writes.ts';
 import { createSessionStore } from './session-store.ts';
@@ -35,6 +36,13 @@ export interface Protocol {
   sessionOf(ctx: Koa.Context): Promise<{ uid: string; accountId: string; acr: string; authTime: Date } | undefined>;
   close(): Promise<void>;
 }
+
+/** Seconds. A key that has to go at once is gone everywhere within a minute. */
+const KEPT_BY_OTHERS = {
+  [PATHS.jwks]: 60,
+  '/.well-known/openid-configuration': 300,
+  '/.well-known/oauth-authorization-server': 300,
+};
 
 const SIGN_OUT_CONFIRMED = `${PATHS.end_session}/confirm`;
 
@@ -120,10 +128,11 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     override(provider, { db, clock, clients, sessions, clientLimit: deps.clientLimit });
     provider.proxy = true;
     const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
+    provider.use(createReadyAnswers(KEPT_BY_OTHERS));
     provider.use(
       createStructuredTokens({
         issuer: config.issuer,
-        publicKeys: () => published,
+        publicKeys: published,
         paths: [PATHS.introspection, PATHS.revocation],
         now: () => clock.now(),
       }),

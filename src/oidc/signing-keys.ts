@@ -38,6 +38,11 @@ function toJson(key: NewKey): object {
 /** One process at a time makes or changes keys. */
 const SERIALISE = "SELECT pg_advisory_xact_lock(hashtext('signing_key'))";
 
+const ADD_SUCCESSOR = `INSERT INTO signing_key (kid, alg, status, public_jwk, private_enc, created_at, activated_at)
+  SELECT kid, alg, status, public_jwk, private_enc, created_at, activated_at
+    FROM json_populate_recordset(NULL::signing_key, $2::json)
+    WHERE NOT EXISTS (SELECT 1 FROM signing_key k WHERE k.alg = $1 AND k.status = 'next')`;
+
 const CREATE_FIRST = `WITH made AS (
     INSERT INTO signing_key (kid, alg, status, public_jwk, private_enc, created_at, activated_at)
     SELECT kid, alg, status, public_jwk, private_enc, created_at, activated_at
@@ -190,12 +195,11 @@ export async function createSigningKeys(deps: {
   /** Long before it signs, so that whoever keeps the key set for a while knows it by then. */
   async function publishSuccessor(alg: SigningAlg): Promise<void> {
     const key = await made(alg, 'next');
-    await db.tx(async (tx) => {
-      await tx.$executeRawUnsafe(SERIALISE);
-      if ((await tx.signingKey.count({ where: { alg, status: 'next' } })) > 0) return;
-      await add(tx, key);
-      await notifyOnCommit(tx, KEYS_CHANGED, alg);
-    });
+    await db.batch([
+      { text: SERIALISE, values: [] },
+      { text: ADD_SUCCESSOR, values: [alg, JSON.stringify([toJson(key)])] },
+      { text: 'SELECT pg_notify($1, $2)', values: [KEYS_CHANGED, alg] },
+    ]);
   }
 
   async function rotate(origin: ChangeBy, alg: SigningAlg = 'ES256'): Promise<SigningKeyView[]> {

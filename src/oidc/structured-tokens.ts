@@ -16,16 +16,16 @@ const OPAQUE = /^[\w-]+$/;
  */
 export function createStructuredTokens(options: {
   issuer: string;
-  publicKeys: () => JSONWebKeySet;
+  publicKeys: JSONWebKeySet;
   paths: string[];
   now: () => Date;
 }): Middleware {
   const paths = new Set(options.paths);
+  const keys = createLocalJWKSet(options.publicKeys);
 
   async function aliasOf(token: string): Promise<string> {
     if (OPAQUE.test(token)) return token;
     try {
-      const keys = createLocalJWKSet(options.publicKeys());
       const { payload } = await jwtVerify(token, keys, {
         issuer: options.issuer,
         typ: 'at+jwt',

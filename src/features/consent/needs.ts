@@ -8,7 +8,7 @@ import type { Views } from '../../platform/web/views.ts';
 export interface Interaction {
   uid: string;
   prompt: 'login' | 'consent';
-  client: { id: string; name: string };
+  client: { id: string; name: string; type: string };
   accountId: string | undefined;
   /** OpenID Connect scopes that were not allowed yet. */
   missingScopes: string[];

@@ -17,6 +17,7 @@ export function createConsentPages({ views }: Pick<Needs, 'views'>): ConsentPage
         application: client.name,
         email: account?.email ?? '',
         redirectHost,
+        remembered: client.type === 'web',
         scopes: missingScopes.map((name) => ({ name, key: described.has(name) ? `consent.scope.${name}` : undefined })),
         apis: missingPermissions.map(({ apiName, audience, permissions }) => ({ apiName, audience, permissions })),
       };

@@ -23,6 +23,7 @@ test('without any setting it serves on the loopback interface with the embedded 
     databaseUrl: undefined,
     dataDir: path.resolve('data'),
     workers: 1,
+    managementHost: '127.0.0.1',
     managementPort: 9000,
     managementPortExplicit: false,
   });

@@ -87,6 +87,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     smtpUrl: read('POSTERN_SMTP_URL'),
     mailFrom: read('POSTERN_MAIL_FROM') ?? `Postern <postern@${issuerUrl.hostname}>`,
     workers: read('POSTERN_WORKERS') ?? 1,
+    managementHost: read('POSTERN_MANAGEMENT_HOST') ?? '127.0.0.1',
     managementPort: managementPort ?? 9000,
     managementPortExplicit: managementPort !== undefined,
     logLevel: read('POSTERN_LOG_LEVEL') ?? 'info',

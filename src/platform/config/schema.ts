@@ -21,6 +21,7 @@ export interface Config {
   mailFrom: string;
   /** Processes that serve. */
   workers: number;
+  managementHost: string;
   managementPort: number;
   /** It was set: a port that is taken then stops the start instead of being passed over. */
   managementPortExplicit: boolean;
@@ -88,6 +89,7 @@ export const settings = {
     message: 'must be a mail address such as Postern <postern@example.com>',
   }),
   POSTERN_WORKERS: wholeNumber(1, 64),
+  POSTERN_MANAGEMENT_HOST: z.string(),
   POSTERN_MANAGEMENT_PORT: port,
   POSTERN_LOG_LEVEL: z.enum(LOG_LEVELS, { message: `must be one of ${LOG_LEVELS.join(', ')}` }),
   POSTERN_SESSION_IDLE_SECONDS: wholeNumber(60, 31_536_000, 'seconds'),

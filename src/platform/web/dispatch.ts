@@ -21,7 +21,11 @@ export function dispatch(routes: Route[]): WebMiddleware {
     );
   }
 
+  // What is not below one of our first path segments can't match: the protocol's endpoints need no search.
+  const segments = new Set(routes.map((route) => route.path.split('/', 2)[1] ?? ''));
+
   return async (ctx, next) => {
+    if (!segments.has(ctx.path.split('/', 2)[1] ?? '') && METHODS.has(ctx.method)) return next();
     if (!METHODS.has(ctx.method)) throw methodNotAllowed(ctx.set.bind(ctx), [...METHODS]);
     const { path: onPath, pathAndMethod } = router.match(ctx.path, ctx.method);
     const layer = pathAndMethod.toSorted((a, b) => a.paramNames.length - b.paramNames.length)[0];

@@ -46,7 +46,7 @@ export function createErrorRenderer({ views, log }: { views: Views; log: ErrorLo
   }
 
   function report(ctx: Ctx, error: AppError, thrown: unknown): void {
-    const fields = { request: ctx.state.request.id, code: error.code, status: error.status, detail: error.detail };
+    const fields = { request: ctx.state.request.id, error: error.code, status: error.status, detail: error.detail };
     if (error.status >= 500) log.error({ ...fields, err: error.cause ?? thrown }, 'request failed');
     else if (error.detail !== undefined) log.info(fields, 'request refused');
   }

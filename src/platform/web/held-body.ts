@@ -23,19 +23,32 @@ export function holdBody(ctx: Pick<Ctx, 'req'>): Promise<HeldBody> {
   return body;
 }
 
-async function read(request: Ctx['req']): Promise<HeldBody> {
+function read(request: Ctx['req']): Promise<HeldBody> {
   const declared = Number(request.headers['content-length'] ?? 0);
-  if (declared > MAX_BODY) return 'too_large';
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      length += (chunk as Buffer).length;
-      if (length > MAX_BODY) return 'too_large';
-      chunks.push(chunk as Buffer);
-    }
-  } catch (cause) {
-    throw new AppError('malformed_input', { status: 400, cause, detail: 'the body ended early' });
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+  if (declared > MAX_BODY) return Promise.resolve('too_large');
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length <= MAX_BODY) return;
+      stop();
+      request.pause();
+      resolve('too_large');
+    };
+    const onEnd = (): void => {
+      stop();
+      const [only] = chunks;
+      resolve(chunks.length === 1 && only ? only : Buffer.concat(chunks));
+    };
+    const onGone = (cause?: unknown): void => {
+      stop();
+      reject(new AppError('malformed_input', { status: 400, cause, detail: 'the body ended early' }));
+    };
+    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+  });
 }

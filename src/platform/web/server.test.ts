@@ -272,7 +272,7 @@ describe('errors', () => {
     expect(response.status).toBe(500);
     expect(html).toContain(id);
     expect(html).not.toMatch(/secret detail|server\.test|node_modules/);
-    const line = web.lines.find((entry) => entry.request === id && entry.code === 'internal');
+    const line = web.lines.find((entry) => entry.request === id && entry.error === 'internal');
     expect(JSON.stringify(line)).toContain('secret detail of a defect');
   });
 

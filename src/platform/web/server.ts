@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import Koa, { type Middleware } from 'koa';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
-import { newId } from '../../kernel/ids.ts';
+import { newId, randomToken } from '../../kernel/ids.ts';
 import type { Config } from '../config/schema.ts';
 import type { Health } from '../observe/health.ts';
 import type { Log } from '../observe/log.ts';
@@ -112,7 +111,7 @@ function openRequest({ config, clock, i18n, csrfKey }: WebAppOptions): (ctx: Ctx
     let jar: FlashJar | undefined;
     ctx.state = {
       request: { id, address: peer, userAgent: ctx.get('user-agent').slice(0, 512) },
-      nonce: randomBytes(16).toString('base64url'),
+      nonce: randomToken(16),
       fromProxy,
       get locale() {
         const tag = locale === undefined ? ctx.acceptsLanguages(...tags) : undefined;
