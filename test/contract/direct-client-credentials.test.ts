@@ -179,15 +179,15 @@ const accounts = () => [one, both, every, quiet, withRole];
 
 async function compare(request: Generated): Promise<{ status: number; form: string | undefined }> {
   const direct = await send(request, {});
-  const directRows = await written(direct.text);
+  const rowsOfDirect = await written(direct.text);
   const library = await send(request, THROUGH_LIBRARY);
-  const libraryRows = await written(library.text);
+  const rowsOfLibrary = await written(library.text);
   const about = JSON.stringify(request);
 
   const open = async (text: string) => {
     const body = JSON.parse(text) as { access_token?: string };
     if (body.access_token === undefined) return body;
-    const owner = accounts().find(({ clientId }) => clientId === directRows.event?.client_id);
+    const owner = accounts().find(({ clientId }) => clientId === rowsOfDirect.event?.client_id);
     if (!body.access_token.includes('.') && owner) {
       return { ...body, access_token: await said(body.access_token, owner) };
     }
@@ -208,8 +208,8 @@ async function compare(request: Generated): Promise<{ status: number; form: stri
   };
   const seen = await view(direct);
   expect(seen).toEqual(await view(library));
-  expect({ about, ...directRows }).toEqual({ about, ...libraryRows });
-  const audience = String(directRows.tokens[0]?.audience) as keyof typeof FORMS;
+  expect({ about, ...rowsOfDirect }).toEqual({ about, ...rowsOfLibrary });
+  const audience = String(rowsOfDirect.tokens[0]?.audience) as keyof typeof FORMS;
   if (direct.status !== 200) return { status: direct.status, form: undefined };
   const token = (seen.body as { access_token: { protectedHeader?: { alg: string }; active?: boolean } }).access_token;
   const form = token.protectedHeader?.alg ?? (token.active === true ? 'opaque' : undefined);
