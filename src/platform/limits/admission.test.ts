@@ -2,14 +2,14 @@ import { expect, test } from '@jest/globals';
 import { createAdmission } from './admission.ts';
 
 test('what is above the limit is refused at once, with a time to come again, and nothing of it is done', async () => {
-  let refused = 0;
-  const admission = createAdmission({ most: 2, onRefused: () => void (refused += 1) });
+  const refusals: string[] = [];
+  const admission = createAdmission({ most: 2, onRefused: () => refusals.push('busy') });
   const doors: (() => void)[] = [];
   const work = () => new Promise<void>((resolve) => void doors.push(resolve));
   const first = admission.admit(work);
   const second = admission.admit(work);
   await expect(admission.admit(work)).rejects.toMatchObject({ code: 'busy', status: 503, retryAfter: 1 });
-  expect([doors.length, refused, admission.underWay()]).toEqual([2, 1, 2]);
+  expect([doors.length, refusals.length, admission.underWay()]).toEqual([2, 1, 2]);
 
   doors[0]?.();
   await first;
