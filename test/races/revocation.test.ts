@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createAgent } from '../support/browserless.ts';
-import { clientCredentials, getCode, introspect, redeem } from '../support/oauth.ts';
-import { BY_TEST, createApi, createApplication, createPerson, createService, type Service } from '../support/people.ts';
+import { clientCredentials, introspect } from '../support/oauth.ts';
+import { BY_TEST, createApi, createService, type Service } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { type PosternProcess, startProcesses } from '../support/process.ts';
 
@@ -60,21 +59,4 @@ test('S33 nor of one that was deleted', async () => {
     const given = await askUntil(service, () => maker.parts.serviceAccounts.remove(service.id, BY_TEST));
     expect(await active(given)).toBe(0);
   }
-});
-
-test('S9 what came out of a code that was used twice at once stands as revoked in the table', async () => {
-  const application = await createApplication(maker);
-  const person = await createPerson(maker);
-  const agent = createAgent(at(0));
-  for (let round = 0; round < 5; round++) {
-    const { code, verifier: secret } = await getCode(agent, application, person);
-    await Promise.all(Array.from({ length: 12 }, (_, i) => redeem(at(i), application, { code, verifier: secret })));
-  }
-  const [left] = await maker.db.query<{ count: number }>(
-    'unrevoked-of-revoked',
-    `SELECT count(*)::int AS count FROM token t JOIN token g ON g.grant_id = t.grant_id AND g.kind = 'Grant'
-     WHERE g.revoked_at IS NOT NULL AND t.revoked_at IS NULL`,
-    [],
-  );
-  expect(left?.count).toBe(0);
 });

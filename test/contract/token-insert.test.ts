@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { randomToken } from '../../src/kernel/ids.ts';
+import { hashOf, insertTokens, toTokenRow } from '../../src/oidc/token-row.ts';
+import { type Audit, createAudit } from '../../src/platform/audit/audit.ts';
+import type { Tx } from '../../src/platform/db/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+// A token is inserted while a revocation is under way and not committed. The order is forced: whoever does not wait for
+// the other leaves a token alive that nobody looks for any more.
+
+let database: TestDatabase;
+let audit: Audit;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  audit = createAudit({ db: database.db, clock: systemClock, companionInsert: insertTokens(['postern-console']) });
+});
+afterAll(() => database.drop());
+
+async function client(): Promise<string> {
+  const id = `app_${randomToken(6)}`;
+  await database.db.query(
+    'test-client',
+    `INSERT INTO client (client_id, name, type, auth_method, created_at, updated_at)
+     VALUES ($1, 'Test', 'web', 'client_secret_basic', now(), now())`,
+    [id],
+  );
+  return id;
+}
+
+function rowOf(kind: string, id: string, clientId: string, grantId?: string) {
+  const iat = Math.floor(Date.now() / 1000);
+  const payload = { clientId, iat, exp: iat + 300, ...(grantId === undefined ? {} : { grantId }) };
+  return toTokenRow(kind, id, payload, { format: 'opaque' });
+}
+
+async function isRevoked(id: string): Promise<boolean> {
+  const text = 'SELECT revoked_at IS NOT NULL AS revoked FROM token WHERE id_hash = $1';
+  const [row] = await database.db.query<{ revoked: boolean }>('test-revoked', text, [hashOf(id)]);
+  if (!row) throw new Error('the token was not inserted');
+  return row.revoked;
+}
+
+/** Inserts the token after `revoke` and before its commit; answers whether it was born revoked. */
+async function insertedDuring(revoke: (tx: Tx) => Promise<unknown>, id: string, row: ReturnType<typeof rowOf>) {
+  let inserted: Promise<void> = Promise.resolve();
+  await database.db.tx(async (tx) => {
+    await revoke(tx);
+    let ended = false;
+    inserted = audit.commit([], [row]).finally(() => {
+      ended = true;
+    });
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while (!ended && (await database.db.query('test-waiting', waiting, [])).length === 0);
+  });
+  await inserted;
+  return isRevoked(id);
+}
+
+test('S9 a token whose grant is being revoked is born revoked', async () => {
+  const clientId = await client();
+  const grantId = randomToken();
+  const grant = rowOf('Grant', grantId, clientId);
+  await audit.commit([], [{ ...grant, grant_id: grantId }]);
+  const id = randomToken();
+  const revoke = (tx: Tx) => tx.$executeRaw`UPDATE token SET revoked_at = now() WHERE grant_id = ${grantId}`;
+  expect(await insertedDuring(revoke, id, rowOf('AccessToken', id, clientId, grantId))).toBe(true);
+});
+
+test('S33 so is one whose client is being disabled, or deleted', async () => {
+  const disabled = await client();
+  const first = randomToken();
+  const disable = (tx: Tx) => tx.$executeRaw`UPDATE client SET disabled_at = now() WHERE client_id = ${disabled}`;
+  expect(await insertedDuring(disable, first, rowOf('ClientCredentials', first, disabled))).toBe(true);
+
+  const deleted = await client();
+  const second = randomToken();
+  const remove = (tx: Tx) => tx.$executeRaw`DELETE FROM client WHERE client_id = ${deleted}`;
+  expect(await insertedDuring(remove, second, rowOf('ClientCredentials', second, deleted))).toBe(true);
+});
+
+test('where nothing is being revoked it is born alive', async () => {
+  const clientId = await client();
+  const id = randomToken();
+  expect(await insertedDuring(async () => 0, id, rowOf('ClientCredentials', id, clientId))).toBe(false);
+});
