@@ -16,6 +16,6 @@ export function consoleClient(config: Config): ClientRecord {
       response_types: ['code'],
       scope: 'openid profile email roles',
     },
-    facts: { type: 'web', firstParty: true, permissions: [], roles: [] },
+    facts: { type: 'web', firstParty: true, permissions: [], roles: [], groups: [], settings: {}, exchange: [] },
   };
 }

@@ -6,7 +6,10 @@ export interface AccountRecord {
   email: string;
   name: string;
   updatedAt: Date;
+  /** By assignment, by a team, by what these include. */
   roles: string[];
+  /** Names of the person's teams, and of the teams above them. */
+  groups: string[];
   /** `<audience>#<permission>` of every permission that the roles hold. */
   permissions: string[];
   /** What was consented to for the client in question; undefined where nothing was. */
@@ -18,9 +21,12 @@ export interface AccountSource {
 }
 
 const FIND = `SELECT u.id, u.email, u.name, u.updated_at,
-    (SELECT json_agg(r.name ORDER BY r.name) FROM assignment x JOIN role r ON r.id = x.role_id
+    (SELECT json_agg(DISTINCT r.name ORDER BY r.name) FROM effective_role x JOIN role r ON r.id = x.role_id
       WHERE x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > now())) AS roles,
-    (SELECT json_agg(DISTINCT a.audience || '#' || p.name) FROM assignment x
+    (SELECT json_agg(DISTINCT t.name ORDER BY t.name) FROM team_member m
+      JOIN team_reach tr ON tr.team_id = m.team_id JOIN team t ON t.id = tr.reaches_id
+      WHERE m.user_id = u.id) AS groups,
+    (SELECT json_agg(DISTINCT a.audience || '#' || p.name) FROM effective_role x
       JOIN role_permission rp ON rp.role_id = x.role_id
       JOIN permission p ON p.id = rp.permission_id JOIN api a ON a.id = p.api_id
       WHERE x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > now())) AS permissions,
@@ -33,6 +39,7 @@ interface Row {
   name: string;
   updated_at: Date;
   roles: string[] | null;
+  groups: string[] | null;
   permissions: string[] | null;
   consented: string[] | null;
 }
@@ -51,6 +58,7 @@ export function createAccountSource(db: Database): AccountSource {
           name: row.name,
           updatedAt: row.updated_at,
           roles: row.roles ?? [],
+          groups: row.groups ?? [],
           permissions: row.permissions ?? [],
           consented: row.consented ?? undefined,
         }

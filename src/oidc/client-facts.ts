@@ -4,7 +4,15 @@ import type { ClientFacts } from './client-source.ts';
 /** The library's client, with Postern's own facts hung on it by internals.ts. */
 const FACTS = new WeakMap<object, ClientFacts>();
 
-const NONE: ClientFacts = { type: 'web', firstParty: false, permissions: [], roles: [] };
+const NONE: ClientFacts = {
+  type: 'web',
+  firstParty: false,
+  permissions: [],
+  roles: [],
+  groups: [],
+  settings: {},
+  exchange: [],
+};
 
 export function attachFacts(client: Client, facts: ClientFacts): void {
   FACTS.set(client, facts);

@@ -1,7 +1,8 @@
 import type { JSONWebKeySet } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { ClientMetadata } from 'oidc-provider';
-import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
+import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
+import type { ClientSettings } from '../kernel/client-settings.ts';
 import type { Database } from '../platform/db/database.ts';
 import { CLIENT_CHANGED } from '../platform/db/notify.ts';
 
@@ -14,6 +15,7 @@ export interface AllowedPermission {
   tokenFormat: TokenFormat;
   /** Of its JWTs. */
   signingAlg: SigningAlg;
+  claimProfile: ClaimProfile;
   name: string;
   description: string;
 }
@@ -24,7 +26,13 @@ export interface ClientFacts {
   firstParty: boolean;
   serviceAccount?: { id: string; name: string };
   permissions: AllowedPermission[];
+  /** Of its service account: by itself, by its teams, by what these include. */
   roles: string[];
+  /** Names of its service account's teams, and of the teams above them. */
+  groups: string[];
+  settings: ClientSettings;
+  /** Audiences of the APIs that it may exchange its callers' tokens for (RFC 8693). */
+  exchange: string[];
 }
 
 export interface ClientRecord {
@@ -43,6 +51,8 @@ interface Row {
   type: ClientFacts['type'];
   auth_method: string;
   jwks: JSONWebKeySet | null;
+  jwks_uri: string | null;
+  settings: ClientSettings;
   redirect_uris: string[];
   post_logout_redirect_uris: string[];
   scopes: string[];
@@ -52,25 +62,33 @@ interface Row {
   secrets: { hash: string; expires: number | null }[] | null;
   permissions: AllowedPermission[] | null;
   roles: string[] | null;
+  groups: string[] | null;
+  exchange: string[] | null;
 }
 
 const LIVE = '(x.expires_at IS NULL OR x.expires_at > now())';
 
 /** A disabled client, and the client of a disabled service account, is not found: it can do nothing at all. */
-const FIND = `SELECT c.client_id, c.name, c.type, c.auth_method, c.jwks, c.redirect_uris, c.post_logout_redirect_uris,
+const FIND = `SELECT c.client_id, c.name, c.type, c.auth_method, c.jwks, c.jwks_uri, c.settings, c.redirect_uris, c.post_logout_redirect_uris,
     c.scopes, c.first_party, sa.id AS service_account_id, sa.name AS service_account_name,
     (SELECT json_agg(json_build_object('hash', encode(x.secret_hash, 'hex'),
         'expires', extract(epoch FROM x.expires_at)::bigint))
       FROM client_secret x WHERE x.client_id = c.client_id AND ${LIVE}) AS secrets,
     (SELECT json_agg(json_build_object('audience', a.audience, 'apiName', a.name, 'tokenTtl', a.token_ttl,
-        'tokenFormat', a.token_format, 'signingAlg', a.signing_alg, 'name', p.name, 'description', p.description) ORDER BY a.audience, p.name)
+        'tokenFormat', a.token_format, 'signingAlg', a.signing_alg, 'claimProfile', a.claim_profile,
+        'name', p.name, 'description', p.description) ORDER BY a.audience, p.name)
       FROM permission p JOIN api a ON a.id = p.api_id WHERE p.id IN (
         SELECT permission_id FROM client_permission WHERE client_id = c.client_id
         UNION SELECT permission_id FROM service_account_permission WHERE service_account_id = sa.id
-        UNION SELECT rp.permission_id FROM assignment x JOIN role_permission rp ON rp.role_id = x.role_id
+        UNION SELECT rp.permission_id FROM effective_role x JOIN role_permission rp ON rp.role_id = x.role_id
           WHERE x.service_account_id = sa.id AND ${LIVE})) AS permissions,
-    (SELECT json_agg(r.name ORDER BY r.name) FROM assignment x JOIN role r ON r.id = x.role_id
-      WHERE x.service_account_id = sa.id AND ${LIVE}) AS roles
+    (SELECT json_agg(DISTINCT r.name ORDER BY r.name) FROM effective_role x JOIN role r ON r.id = x.role_id
+      WHERE x.service_account_id = sa.id AND ${LIVE}) AS roles,
+    (SELECT json_agg(DISTINCT t.name ORDER BY t.name) FROM team_member m
+      JOIN team_reach tr ON tr.team_id = m.team_id JOIN team t ON t.id = tr.reaches_id
+      WHERE m.service_account_id = sa.id) AS groups,
+    (SELECT json_agg(a.audience ORDER BY a.audience) FROM exchange_rule e JOIN api a ON a.id = e.api_id
+      WHERE e.client_id = c.client_id) AS exchange
   FROM client c LEFT JOIN service_account sa ON sa.client_id = c.client_id
   WHERE c.client_id = $1 AND c.disabled_at IS NULL AND sa.disabled_at IS NULL
     AND (c.type <> 'service' OR sa.id IS NOT NULL)`;
@@ -90,6 +108,7 @@ function toRecord(row: Row): ClientRecord {
       client_name: row.name,
       ...(secret ? { client_secret: secret } : {}),
       ...(row.jwks ? { jwks: row.jwks as NonNullable<ClientMetadata['jwks']> } : {}),
+      ...(row.jwks_uri ? { jwks_uri: row.jwks_uri } : {}),
       token_endpoint_auth_method: row.auth_method as NonNullable<ClientMetadata['token_endpoint_auth_method']>,
       application_type: row.type === 'native' ? 'native' : 'web',
       redirect_uris: service ? [] : row.redirect_uris,
@@ -106,6 +125,9 @@ function toRecord(row: Row): ClientRecord {
         : {}),
       permissions: row.permissions ?? [],
       roles: row.roles ?? [],
+      groups: row.groups ?? [],
+      settings: row.settings,
+      exchange: row.exchange ?? [],
     },
   };
 }

@@ -1,18 +1,13 @@
 import type { Middleware, ParameterizedContext } from 'koa';
-import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
-import { randomToken } from '../kernel/ids.ts';
-import type { Audit } from '../platform/audit/audit.ts';
 import { holdBody } from '../platform/web/held-body.ts';
-import type { AccessTokenSigner } from './access-token-signer.ts';
 import { refuseService } from './audit-hook.ts';
-import type { AllowedPermission, ClientRecord, ClientSource } from './client-source.ts';
+import type { ClientRecord, ClientSource } from './client-source.ts';
 import { matchesDigest } from './internals.ts';
-import { requestOf } from './request-of.ts';
+import { grantedTo, type ServiceTokens } from './service-token.ts';
 import { PATHS } from './settings.ts';
-import { JWT_ALIAS, toTokenRow } from './token-row.ts';
 
 /**
  * The plain form of the client credentials grant (RFC 6749 section 4.4), which services send all day: a generated
@@ -21,15 +16,12 @@ import { JWT_ALIAS, toTokenRow } from './token-row.ts';
  * body as it came: refusals have one place. A differential test holds both to the same answers, rows and events.
  */
 export function createDirectClientCredentials(deps: {
-  issuer: string;
   clock: Clock;
-  audit: Audit;
   clients: ClientSource;
-  signer: (alg: SigningAlg) => AccessTokenSigner | undefined;
-  clientLimit: { take(key: string): Promise<void> };
+  serviceTokens: ServiceTokens;
   onToken: (grantType: string, result: 'success' | 'refused') => void;
 }): Middleware {
-  const { issuer, clock, audit, clients, signer, clientLimit, onToken } = deps;
+  const { clock, clients, serviceTokens, onToken } = deps;
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || ctx.path !== PATHS.token || !isPlainForm(ctx)) return next();
@@ -44,61 +36,9 @@ export function createDirectClientCredentials(deps: {
       refuseService(ctx, error);
       return;
     }
-    const granted =
-      asked && client && authenticates(client, asked.secret, epochSeconds(clock)) ? grant(client, asked) : undefined;
-    const isJwt = granted?.tokenFormat === 'jwt';
-    const sign = isJwt ? signer(granted.signingAlg) : undefined;
-    if (!asked || !client || !granted || (isJwt && !sign)) return next();
-
-    const { clientId } = asked;
-    const { serviceAccount, roles } = client.facts;
-    const iat = epochSeconds(clock);
-    const exp = iat + granted.ttl;
-    const scope = granted.scopes.join(' ');
-    // The value of an opaque token, which is a secret; the public identifier of a JWT.
-    const id = randomToken();
-    const claims = { jti: id, sub: clientId, iat, exp, scope, client_id: clientId, iss: issuer, aud: granted.audience };
-    const extra = roles.length > 0 ? { roles } : undefined;
-    const row = toTokenRow(
-      'ClientCredentials',
-      sign ? `${JWT_ALIAS}${id}` : id,
-      { clientId, iat, exp, scope, aud: granted.audience, ...(extra ? { extra } : {}) },
-      {
-        format: granted.tokenFormat,
-        ...(sign ? { jti: id } : {}),
-        ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}),
-      },
-    );
-    const request = requestOf(ctx);
-    try {
-      await clientLimit.take(clientId);
-      await audit.commit(
-        [
-          {
-            action: 'token.issue',
-            outcome: 'success',
-            actor: { type: 'service_account', ...serviceAccount },
-            clientId,
-            ...(request ? { request } : {}),
-            data: {
-              grant_type: 'client_credentials',
-              scope,
-              audience: granted.audience,
-              tokens: [{ kind: 'ClientCredentials', jti: row.jti }],
-            },
-          },
-        ],
-        [row],
-      );
-    } catch (error) {
-      onToken('client_credentials', 'refused');
-      refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
-      return;
-    }
-    const token = sign ? await sign({ ...extra, ...claims }) : id;
-    onToken('client_credentials', 'success');
-    ctx.set('Cache-Control', 'no-store');
-    ctx.body = { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' };
+    if (!asked || !client || !authenticates(client, asked.secret, epochSeconds(clock))) return next();
+    const granted = grantedTo(client, asked);
+    if (!granted || !(await serviceTokens.answer(ctx, client, granted, 'client_credentials'))) return next();
   };
 }
 
@@ -161,27 +101,10 @@ function readCredentials(
 function authenticates({ metadata, facts }: ClientRecord, secret: string, now: number): boolean {
   return (
     facts.type === 'service' &&
+    !facts.settings.certificateBound &&
+    !facts.settings.dpopBound &&
+    !facts.settings.fapi &&
     metadata.token_endpoint_auth_method === 'client_secret_basic' &&
     matchesDigest(metadata.client_secret, secret, now)
   );
-}
-
-interface Granted {
-  audience: string;
-  scopes: string[];
-  ttl: number;
-  tokenFormat: TokenFormat;
-  signingAlg: SigningAlg;
-}
-
-/** The same rule as in resources.ts, for the case in which it has exactly one outcome. */
-function grant({ facts }: ClientRecord, { scopes, resource }: Asked): Granted | undefined {
-  const isAsked = (permission: AllowedPermission) => !scopes || scopes.includes(permission.name);
-  const meant = facts.permissions.filter(
-    (permission) => isAsked(permission) && (resource === undefined || permission.audience === resource),
-  );
-  const [first] = meant;
-  if (!first || meant.some((permission) => permission.audience !== first.audience)) return undefined;
-  const { audience, tokenTtl: ttl, tokenFormat, signingAlg } = first;
-  return { audience, scopes: meant.map((permission) => permission.name), ttl, tokenFormat, signingAlg };
 }

@@ -20,6 +20,7 @@ import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
 import { replay } from './request-body.ts';
 import { deferWrite } from './request-writes.ts';
+import { createServiceTokens } from './service-token.ts';
 import { createSessionStore } from './session-store.ts';
 import { METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
@@ -153,15 +154,15 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     });
   });
 
-  const direct = createDirectClientCredentials({
+  const serviceTokens = createServiceTokens({
     issuer: config.issuer,
     clock,
     audit,
-    clients,
     signer: (alg) => current.signers.get(alg),
     clientLimit: deps.clientLimit,
     onToken: deps.onToken,
   });
+  const direct = createDirectClientCredentials({ clock, clients, serviceTokens, onToken: deps.onToken });
   const { protocol, host } = config.issuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();

@@ -9,6 +9,7 @@ CREATE TABLE "api" (
     "token_ttl" INTEGER NOT NULL DEFAULT 300,
     "token_format" TEXT NOT NULL DEFAULT 'jwt',
     "signing_alg" TEXT NOT NULL DEFAULT 'ES256',
+    "claim_profile" TEXT NOT NULL DEFAULT 'standard',
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "updated_at" TIMESTAMPTZ(3) NOT NULL,
 
@@ -37,6 +38,22 @@ CREATE TABLE "role" (
 );
 
 -- CreateTable
+CREATE TABLE "role_inclusion" (
+    "role_id" UUID NOT NULL,
+    "included_id" UUID NOT NULL,
+
+    CONSTRAINT "role_inclusion_pkey" PRIMARY KEY ("role_id","included_id")
+);
+
+-- CreateTable
+CREATE TABLE "role_reach" (
+    "role_id" UUID NOT NULL,
+    "reaches_id" UUID NOT NULL,
+
+    CONSTRAINT "role_reach_pkey" PRIMARY KEY ("role_id","reaches_id")
+);
+
+-- CreateTable
 CREATE TABLE "role_permission" (
     "role_id" UUID NOT NULL,
     "permission_id" UUID NOT NULL,
@@ -50,11 +67,33 @@ CREATE TABLE "assignment" (
     "role_id" UUID NOT NULL,
     "user_id" UUID,
     "service_account_id" UUID,
+    "team_id" UUID,
     "granted_by" TEXT NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "expires_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "assignment_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "authorization_detail_type" (
+    "type" TEXT NOT NULL,
+    "api_id" UUID NOT NULL,
+    "description" TEXT NOT NULL DEFAULT '',
+    "schema" JSONB NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "authorization_detail_type_pkey" PRIMARY KEY ("type")
+);
+
+-- CreateTable
+CREATE TABLE "exchange_rule" (
+    "client_id" TEXT NOT NULL,
+    "api_id" UUID NOT NULL,
+    "created_by" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "exchange_rule_pkey" PRIMARY KEY ("client_id","api_id")
 );
 
 -- CreateTable
@@ -94,6 +133,8 @@ CREATE TABLE "client" (
     "type" TEXT NOT NULL,
     "auth_method" TEXT NOT NULL,
     "jwks" JSONB,
+    "jwks_uri" TEXT,
+    "settings" JSONB NOT NULL DEFAULT '{}',
     "redirect_uris" TEXT[],
     "post_logout_redirect_uris" TEXT[],
     "scopes" TEXT[],
@@ -113,6 +154,7 @@ CREATE TABLE "client_secret" (
     "prefix" TEXT NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "expires_at" TIMESTAMPTZ(3),
+    "last_used_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "client_secret_pkey" PRIMARY KEY ("id")
 );
@@ -134,6 +176,9 @@ CREATE TABLE "service_account" (
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "updated_at" TIMESTAMPTZ(3) NOT NULL,
     "disabled_at" TIMESTAMPTZ(3),
+    "owner_team_id" UUID,
+    "contact" TEXT NOT NULL DEFAULT '',
+    "last_used_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "service_account_pkey" PRIMARY KEY ("id")
 );
@@ -155,6 +200,27 @@ CREATE TABLE "consent" (
     "updated_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "consent_pkey" PRIMARY KEY ("user_id","client_id")
+);
+
+-- CreateTable
+CREATE TABLE "workload_trust" (
+    "id" UUID NOT NULL,
+    "service_account_id" UUID NOT NULL,
+    "name" TEXT NOT NULL,
+    "preset" TEXT NOT NULL DEFAULT 'custom',
+    "issuer" TEXT NOT NULL,
+    "jwks_uri" TEXT,
+    "jwks" JSONB,
+    "audience" TEXT NOT NULL,
+    "claims" JSONB NOT NULL,
+    "max_age" INTEGER NOT NULL,
+    "single_use" BOOLEAN NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+    "disabled_at" TIMESTAMPTZ(3),
+    "last_used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "workload_trust_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -241,6 +307,8 @@ CREATE TABLE "token" (
     "client_id" TEXT,
     "grant_id" TEXT,
     "session_uid" TEXT,
+    "parent_jti" TEXT,
+    "kid" TEXT,
     "scopes" TEXT[],
     "audience" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
@@ -334,6 +402,47 @@ CREATE TABLE "sign_in_attempt" (
     CONSTRAINT "sign_in_attempt_pkey" PRIMARY KEY ("uid_hash")
 );
 
+-- CreateTable
+CREATE TABLE "team" (
+    "id" UUID NOT NULL,
+    "name" TEXT NOT NULL,
+    "description" TEXT NOT NULL DEFAULT '',
+    "parent_id" UUID,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "team_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "team_reach" (
+    "team_id" UUID NOT NULL,
+    "reaches_id" UUID NOT NULL,
+
+    CONSTRAINT "team_reach_pkey" PRIMARY KEY ("team_id","reaches_id")
+);
+
+-- CreateTable
+CREATE TABLE "team_manager" (
+    "team_id" UUID NOT NULL,
+    "user_id" UUID NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "team_manager_pkey" PRIMARY KEY ("team_id","user_id")
+);
+
+-- CreateTable
+CREATE TABLE "team_member" (
+    "id" UUID NOT NULL,
+    "team_id" UUID NOT NULL,
+    "user_id" UUID,
+    "service_account_id" UUID,
+    "added_by" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "team_member_pkey" PRIMARY KEY ("id")
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "api_audience_key" ON "api"("audience");
 
@@ -347,6 +456,12 @@ CREATE UNIQUE INDEX "permission_api_id_name_key" ON "permission"("api_id", "name
 CREATE UNIQUE INDEX "role_name_key" ON "role"("name");
 
 -- CreateIndex
+CREATE INDEX "role_inclusion_included_id_idx" ON "role_inclusion"("included_id");
+
+-- CreateIndex
+CREATE INDEX "role_reach_reaches_id_idx" ON "role_reach"("reaches_id");
+
+-- CreateIndex
 CREATE INDEX "role_permission_permission_id_idx" ON "role_permission"("permission_id");
 
 -- CreateIndex
@@ -356,10 +471,22 @@ CREATE INDEX "assignment_user_id_idx" ON "assignment"("user_id");
 CREATE INDEX "assignment_service_account_id_idx" ON "assignment"("service_account_id");
 
 -- CreateIndex
+CREATE INDEX "assignment_team_id_idx" ON "assignment"("team_id");
+
+-- CreateIndex
 CREATE UNIQUE INDEX "assignment_role_id_user_id_key" ON "assignment"("role_id", "user_id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "assignment_role_id_service_account_id_key" ON "assignment"("role_id", "service_account_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "assignment_role_id_team_id_key" ON "assignment"("role_id", "team_id");
+
+-- CreateIndex
+CREATE INDEX "authorization_detail_type_api_id_idx" ON "authorization_detail_type"("api_id");
+
+-- CreateIndex
+CREATE INDEX "exchange_rule_api_id_idx" ON "exchange_rule"("api_id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "user_account_email_normalized_key" ON "user_account"("email_normalized");
@@ -383,6 +510,9 @@ CREATE INDEX "client_type_created_at_client_id_idx" ON "client"("type", "created
 CREATE INDEX "client_secret_client_id_idx" ON "client_secret"("client_id");
 
 -- CreateIndex
+CREATE INDEX "client_secret_secret_hash_idx" ON "client_secret"("secret_hash");
+
+-- CreateIndex
 CREATE INDEX "client_permission_permission_id_idx" ON "client_permission"("permission_id");
 
 -- CreateIndex
@@ -392,6 +522,9 @@ CREATE UNIQUE INDEX "service_account_client_id_key" ON "service_account"("client
 CREATE UNIQUE INDEX "service_account_name_key" ON "service_account"("name");
 
 -- CreateIndex
+CREATE INDEX "service_account_owner_team_id_idx" ON "service_account"("owner_team_id");
+
+-- CreateIndex
 CREATE INDEX "service_account_created_at_id_idx" ON "service_account"("created_at" DESC, "id");
 
 -- CreateIndex
@@ -399,6 +532,12 @@ CREATE INDEX "service_account_permission_permission_id_idx" ON "service_account_
 
 -- CreateIndex
 CREATE INDEX "consent_client_id_idx" ON "consent"("client_id");
+
+-- CreateIndex
+CREATE INDEX "workload_trust_issuer_idx" ON "workload_trust"("issuer");
+
+-- CreateIndex
+CREATE INDEX "workload_trust_service_account_id_idx" ON "workload_trust"("service_account_id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "totp_factor_user_id_key" ON "totp_factor"("user_id");
@@ -426,6 +565,9 @@ CREATE INDEX "console_session_expires_at_idx" ON "console_session"("expires_at")
 
 -- CreateIndex
 CREATE INDEX "token_jti_idx" ON "token"("jti");
+
+-- CreateIndex
+CREATE INDEX "token_parent_jti_idx" ON "token"("parent_jti");
 
 -- CreateIndex
 CREATE INDEX "token_grant_id_idx" ON "token"("grant_id");
@@ -466,8 +608,44 @@ CREATE INDEX "abuse_counter_expires_at_idx" ON "abuse_counter"("expires_at");
 -- CreateIndex
 CREATE INDEX "sign_in_attempt_expires_at_idx" ON "sign_in_attempt"("expires_at");
 
+-- CreateIndex
+CREATE UNIQUE INDEX "team_name_key" ON "team"("name");
+
+-- CreateIndex
+CREATE INDEX "team_parent_id_idx" ON "team"("parent_id");
+
+-- CreateIndex
+CREATE INDEX "team_reach_reaches_id_idx" ON "team_reach"("reaches_id");
+
+-- CreateIndex
+CREATE INDEX "team_manager_user_id_idx" ON "team_manager"("user_id");
+
+-- CreateIndex
+CREATE INDEX "team_member_user_id_idx" ON "team_member"("user_id");
+
+-- CreateIndex
+CREATE INDEX "team_member_service_account_id_idx" ON "team_member"("service_account_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "team_member_team_id_user_id_key" ON "team_member"("team_id", "user_id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "team_member_team_id_service_account_id_key" ON "team_member"("team_id", "service_account_id");
+
 -- AddForeignKey
 ALTER TABLE "permission" ADD CONSTRAINT "permission_api_id_fkey" FOREIGN KEY ("api_id") REFERENCES "api"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_inclusion" ADD CONSTRAINT "role_inclusion_role_id_fkey" FOREIGN KEY ("role_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_inclusion" ADD CONSTRAINT "role_inclusion_included_id_fkey" FOREIGN KEY ("included_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_reach" ADD CONSTRAINT "role_reach_role_id_fkey" FOREIGN KEY ("role_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "role_reach" ADD CONSTRAINT "role_reach_reaches_id_fkey" FOREIGN KEY ("reaches_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "role_permission" ADD CONSTRAINT "role_permission_role_id_fkey" FOREIGN KEY ("role_id") REFERENCES "role"("id") ON DELETE CASCADE ON UPDATE CASCADE;
@@ -485,6 +663,18 @@ ALTER TABLE "assignment" ADD CONSTRAINT "assignment_user_id_fkey" FOREIGN KEY ("
 ALTER TABLE "assignment" ADD CONSTRAINT "assignment_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "assignment" ADD CONSTRAINT "assignment_team_id_fkey" FOREIGN KEY ("team_id") REFERENCES "team"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "authorization_detail_type" ADD CONSTRAINT "authorization_detail_type_api_id_fkey" FOREIGN KEY ("api_id") REFERENCES "api"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "exchange_rule" ADD CONSTRAINT "exchange_rule_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "exchange_rule" ADD CONSTRAINT "exchange_rule_api_id_fkey" FOREIGN KEY ("api_id") REFERENCES "api"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "one_time_link" ADD CONSTRAINT "one_time_link_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
@@ -500,6 +690,9 @@ ALTER TABLE "client_permission" ADD CONSTRAINT "client_permission_permission_id_
 ALTER TABLE "service_account" ADD CONSTRAINT "service_account_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "service_account" ADD CONSTRAINT "service_account_owner_team_id_fkey" FOREIGN KEY ("owner_team_id") REFERENCES "team"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "service_account_permission" ADD CONSTRAINT "service_account_permission_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
@@ -510,6 +703,9 @@ ALTER TABLE "consent" ADD CONSTRAINT "consent_user_id_fkey" FOREIGN KEY ("user_i
 
 -- AddForeignKey
 ALTER TABLE "consent" ADD CONSTRAINT "consent_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "workload_trust" ADD CONSTRAINT "workload_trust_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "password" ADD CONSTRAINT "password_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
@@ -529,6 +725,30 @@ ALTER TABLE "session_client" ADD CONSTRAINT "session_client_session_uid_fkey" FO
 -- AddForeignKey
 ALTER TABLE "console_session" ADD CONSTRAINT "console_session_session_uid_fkey" FOREIGN KEY ("session_uid") REFERENCES "session"("uid") ON DELETE CASCADE ON UPDATE CASCADE;
 
+-- AddForeignKey
+ALTER TABLE "team" ADD CONSTRAINT "team_parent_id_fkey" FOREIGN KEY ("parent_id") REFERENCES "team"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_reach" ADD CONSTRAINT "team_reach_team_id_fkey" FOREIGN KEY ("team_id") REFERENCES "team"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_reach" ADD CONSTRAINT "team_reach_reaches_id_fkey" FOREIGN KEY ("reaches_id") REFERENCES "team"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_manager" ADD CONSTRAINT "team_manager_team_id_fkey" FOREIGN KEY ("team_id") REFERENCES "team"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_manager" ADD CONSTRAINT "team_manager_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_member" ADD CONSTRAINT "team_member_team_id_fkey" FOREIGN KEY ("team_id") REFERENCES "team"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_member" ADD CONSTRAINT "team_member_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "user_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "team_member" ADD CONSTRAINT "team_member_service_account_id_fkey" FOREIGN KEY ("service_account_id") REFERENCES "service_account"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
 -- What Prisma's schema language can't say.
 
 ALTER TABLE "user_account"
@@ -540,22 +760,33 @@ ALTER TABLE "one_time_link"
 
 ALTER TABLE "client"
     ADD CONSTRAINT "client_type_check" CHECK ("type" IN ('web', 'spa', 'native', 'service')),
-    ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN ('client_secret_basic', 'private_key_jwt', 'none')),
-    ADD CONSTRAINT "client_jwks_check" CHECK (("auth_method" = 'private_key_jwt') = ("jwks" IS NOT NULL));
+    ADD CONSTRAINT "client_auth_method_check" CHECK ("auth_method" IN
+        ('client_secret_basic', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth', 'none')),
+    ADD CONSTRAINT "client_jwks_check" CHECK (num_nonnulls("jwks", "jwks_uri") <= 1),
+    ADD CONSTRAINT "client_keys_check" CHECK ("auth_method" NOT IN ('private_key_jwt', 'self_signed_tls_client_auth')
+        OR num_nonnulls("jwks", "jwks_uri") = 1);
 
 ALTER TABLE "api"
     ADD CONSTRAINT "api_token_ttl_check" CHECK ("token_ttl" > 0),
     ADD CONSTRAINT "api_token_format_check" CHECK ("token_format" IN ('jwt', 'opaque')),
-    ADD CONSTRAINT "api_signing_alg_check" CHECK ("signing_alg" IN ('ES256', 'EdDSA', 'RS256'));
+    ADD CONSTRAINT "api_signing_alg_check" CHECK ("signing_alg" IN ('ES256', 'EdDSA', 'RS256', 'PS256')),
+    ADD CONSTRAINT "api_claim_profile_check" CHECK ("claim_profile" IN ('standard', 'keycloak', 'auth0'));
 
 ALTER TABLE "assignment"
-    ADD CONSTRAINT "assignment_one_holder_check" CHECK (num_nonnulls("user_id", "service_account_id") = 1);
+    ADD CONSTRAINT "assignment_one_holder_check" CHECK (num_nonnulls("user_id", "service_account_id", "team_id") = 1);
+
+ALTER TABLE "team_member"
+    ADD CONSTRAINT "team_member_one_check" CHECK (num_nonnulls("user_id", "service_account_id") = 1);
+
+ALTER TABLE "workload_trust"
+    ADD CONSTRAINT "workload_trust_keys_check" CHECK (num_nonnulls("jwks", "jwks_uri") <= 1),
+    ADD CONSTRAINT "workload_trust_max_age_check" CHECK ("max_age" > 0);
 
 ALTER TABLE "token"
     ADD CONSTRAINT "token_format_check" CHECK ("format" IN ('opaque', 'jwt'));
 
 ALTER TABLE "signing_key"
-    ADD CONSTRAINT "signing_key_status_check" CHECK ("status" IN ('next', 'active', 'retiring', 'retired'));
+    ADD CONSTRAINT "signing_key_status_check" CHECK ("status" IN ('next', 'active', 'retiring', 'retired', 'revoked'));
 
 ALTER TABLE "audit_event"
     ADD CONSTRAINT "audit_event_outcome_check" CHECK ("outcome" IN ('success', 'failure', 'denied')),
@@ -571,3 +802,19 @@ ALTER TABLE "setting"
 -- The one built-in role.
 INSERT INTO "role" ("id", "name", "description", "built_in", "created_at")
 VALUES ('01930000-0000-7000-8000-000000000001', 'admin', 'Manages everything in Postern', true, now());
+
+INSERT INTO "role_reach" ("role_id", "reaches_id")
+VALUES ('01930000-0000-7000-8000-000000000001', '01930000-0000-7000-8000-000000000001');
+
+-- Every role that a person or a service account holds: by itself or by a team, and by what those roles include.
+CREATE VIEW "effective_role" AS
+SELECT a."user_id", a."service_account_id", r."reaches_id" AS "role_id", a."expires_at"
+FROM "assignment" a
+JOIN "role_reach" r ON r."role_id" = a."role_id"
+WHERE a."team_id" IS NULL
+UNION ALL
+SELECT m."user_id", m."service_account_id", r."reaches_id", a."expires_at"
+FROM "team_member" m
+JOIN "team_reach" t ON t."team_id" = m."team_id"
+JOIN "assignment" a ON a."team_id" = t."reaches_id"
+JOIN "role_reach" r ON r."role_id" = a."role_id";

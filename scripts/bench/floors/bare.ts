@@ -26,6 +26,7 @@ const account: AccountRecord = {
   ...setup.account,
   updatedAt: new Date(),
   roles: [],
+  groups: [],
   permissions: [],
   consented: ['openid', 'profile', 'email', 'offline_access'],
 };

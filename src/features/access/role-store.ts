@@ -64,6 +64,7 @@ export async function insertRole(
 ): Promise<void> {
   const { permissionIds, ...columns } = role;
   await tx.role.create({ data: columns, select: { id: true } });
+  await tx.roleReach.create({ data: { roleId: role.id, reachesId: role.id }, select: { roleId: true } });
   await tx.rolePermission.createMany({
     data: permissionIds.map((permissionId) => ({ roleId: role.id, permissionId })),
   });

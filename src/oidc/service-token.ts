@@ -1,0 +1,126 @@
+import type { ParameterizedContext } from 'koa';
+import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { epochSeconds } from '../kernel/clock.ts';
+import { AppError } from '../kernel/errors.ts';
+import { randomToken } from '../kernel/ids.ts';
+import type { Audit } from '../platform/audit/audit.ts';
+import type { AccessTokenSigner } from './access-token-signer.ts';
+import { refuseService } from './audit-hook.ts';
+import type { AllowedPermission, ClientRecord } from './client-source.ts';
+import { requestOf } from './request-of.ts';
+import { JWT_ALIAS, toTokenRow } from './token-row.ts';
+
+/** What a service asked for, as far as it may have it: permissions of one API. */
+export interface Granted {
+  audience: string;
+  scopes: string[];
+  /** Seconds. */
+  ttl: number;
+  tokenFormat: TokenFormat;
+  signingAlg: SigningAlg;
+  claimProfile: ClaimProfile;
+}
+
+export interface ServiceTokens {
+  /**
+   * Answers with a token of the service account itself, once its row and its event are durable; with 429 or 503 where
+   * they can't be. False, and nothing is done, where no key for it is at hand.
+   */
+  answer(
+    ctx: ParameterizedContext,
+    record: ClientRecord,
+    granted: Granted,
+    grantType: string,
+    /** For the event, beside what every token's event holds. */
+    data?: Record<string, unknown>,
+  ): Promise<boolean>;
+}
+
+/** The same rule as in resources.ts, for the case in which it has exactly one outcome: undefined for every other. */
+export function grantedTo(
+  { facts }: ClientRecord,
+  asked: { scopes: string[] | undefined; resource: string | undefined },
+): Granted | undefined {
+  const { scopes, resource } = asked;
+  const isAsked = (permission: AllowedPermission) => !scopes || scopes.includes(permission.name);
+  const meant = facts.permissions.filter(
+    (permission) => isAsked(permission) && (resource === undefined || permission.audience === resource),
+  );
+  const [first] = meant;
+  if (!first || meant.some((permission) => permission.audience !== first.audience)) return undefined;
+  const { audience, tokenTtl: ttl, tokenFormat, signingAlg, claimProfile } = first;
+  return { audience, scopes: meant.map(({ name }) => name), ttl, tokenFormat, signingAlg, claimProfile };
+}
+
+/** Tokens of service accounts that are issued without the library: it holds no state that they would need. */
+export function createServiceTokens(deps: {
+  issuer: string;
+  clock: Clock;
+  audit: Audit;
+  signer: (alg: SigningAlg) => AccessTokenSigner | undefined;
+  clientLimit: { take(key: string): Promise<void> };
+  onToken: (grantType: string, result: 'success' | 'refused') => void;
+}): ServiceTokens {
+  const { issuer, clock, audit, signer, clientLimit, onToken } = deps;
+
+  return {
+    async answer(ctx, { metadata, facts }, granted, grantType, data) {
+      const sign = granted.tokenFormat === 'jwt' ? signer(granted.signingAlg) : undefined;
+      if (granted.tokenFormat === 'jwt' && !sign) return false;
+
+      const clientId = metadata.client_id;
+      const { serviceAccount, roles } = facts;
+      const iat = epochSeconds(clock);
+      const exp = iat + granted.ttl;
+      const scope = granted.scopes.join(' ');
+      // The value of an opaque token, which is a secret; the public identifier of a JWT.
+      const id = randomToken();
+      const { audience } = granted;
+      const claims = { jti: id, sub: clientId, iat, exp, scope, client_id: clientId, iss: issuer, aud: audience };
+      const extra = roles.length > 0 ? { roles } : undefined;
+      const row = toTokenRow(
+        'ClientCredentials',
+        sign ? `${JWT_ALIAS}${id}` : id,
+        { clientId, iat, exp, scope, aud: audience, ...(extra ? { extra } : {}) },
+        {
+          format: granted.tokenFormat,
+          ...(sign ? { jti: id } : {}),
+          ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}),
+        },
+      );
+      const request = requestOf(ctx);
+      try {
+        await clientLimit.take(clientId);
+        await audit.commit(
+          [
+            {
+              action: 'token.issue',
+              outcome: 'success',
+              actor: { type: 'service_account', ...serviceAccount },
+              clientId,
+              ...(request ? { request } : {}),
+              data: {
+                grant_type: grantType,
+                scope,
+                audience,
+                tokens: [{ kind: 'ClientCredentials', jti: row.jti }],
+                ...data,
+              },
+            },
+          ],
+          [row],
+        );
+      } catch (error) {
+        onToken(grantType, 'refused');
+        refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
+        return true;
+      }
+      const token = sign ? await sign({ ...extra, ...claims }) : id;
+      onToken(grantType, 'success');
+      ctx.set('Cache-Control', 'no-store');
+      ctx.body = { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' };
+      return true;
+    },
+  };
+}
