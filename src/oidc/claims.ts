@@ -1,5 +1,6 @@
 import type { AccessToken, Account, ClientCredentials, FindAccount, KoaContextWithOIDC } from 'oidc-provider';
-import type { AccountRecord, AccountSource } from './account-source.ts';
+import type { AccountRecord } from './account-row.ts';
+import type { AccountSource } from './account-source.ts';
 import { factsOf } from './client-facts.ts';
 
 /** Scope → claims (OpenID Connect Core section 5.4). */
@@ -8,6 +9,7 @@ export const CLAIMS = {
   profile: ['name', 'preferred_username', 'updated_at'],
   email: ['email'],
   roles: ['roles'],
+  groups: ['groups'],
 };
 
 export interface PosternAccount extends Account {
@@ -33,30 +35,44 @@ export function createFindAccount(accounts: AccountSource): FindAccount {
         email: record.email,
         updated_at: Math.floor(record.updatedAt.getTime() / 1000),
         roles: record.roles,
+        groups: record.groups,
       }),
     };
     return account;
   };
 }
 
-/** What RFC 9068 section 2.2 adds to a token that a person stands behind, and the roles for services to decide by. */
+/** What RFC 9068 section 2.2 adds to a token that a person stands behind, and what services decide by. */
 export async function extraTokenClaims(
   ctx: KoaContextWithOIDC,
   token: AccessToken | ClientCredentials,
 ): Promise<Record<string, unknown> | undefined> {
-  if (!('accountId' in token)) {
-    const { roles } = factsOf(ctx.oidc.client);
-    return roles.length > 0 ? { roles } : undefined;
-  }
   const { AuthorizationCode, RefreshToken, Account } = ctx.oidc.entities;
+  const account = 'accountId' in token ? (Account as PosternAccount | undefined)?.record : undefined;
+  const claims = claimsOfApi(ctx, token, account);
+  if (!('accountId' in token)) return claims;
   const source = AuthorizationCode ?? RefreshToken;
   if (!source) return undefined;
-  const roles = (Account as PosternAccount | undefined)?.record.roles ?? [];
   return {
+    ...claims,
     auth_time: source.authTime,
     acr: source.acr,
     amr: source.amr,
     ...(token.sid ? { sid: token.sid } : {}),
-    roles,
   };
+}
+
+/** None for a token that belongs to no API: it opens userinfo, which says what its scope allows. */
+function claimsOfApi(
+  ctx: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+  account: AccountRecord | undefined,
+): Record<string, unknown> | undefined {
+  const { client } = ctx.oidc;
+  const audience = token.resourceServer?.identifier();
+  const facts = factsOf(client);
+  const profile = facts.permissions.find((permission) => permission.audience === audience)?.claimProfile;
+  if (!client || audience === undefined || profile === undefined) return undefined;
+  const granted = [...token.scopes];
+  return accessTokenClaims({ clientId: client.clientId, client: facts, account, audience, granted, profile });
 }

@@ -89,7 +89,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   const clients = await createClientSource({ db, builtIn: deps.builtInClients });
   const accounts = createAccountSource(db);
   const sessions = createSessionStore({ db, clock });
-  const tokens = createTokenStore({ db, audit });
+  const tokens = createTokenStore({ db, audit, clock });
 
   function adapter(kind: string): Adapter {
     return kind === 'Session' ? sessions.adapter : tokens(kind);

@@ -1,15 +1,18 @@
-import type { Adapter, AdapterPayload } from 'oidc-provider';
+import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import type { RequestInfo } from '../kernel/request-info.ts';
 import type { Database } from '../platform/db/database.ts';
+import { readTogether } from './request-reads.ts';
 import { hashOf } from './token-row.ts';
 
 type Authorizations = Record<string, { sid?: string; grantId?: string }>;
 
-const ASSEMBLE = `SELECT s.uid, s.payload, s.expires_at,
+/** A session as the library knows it, by a condition on `s`; `now` is the number of the parameter that holds the time. */
+export const selectSession = (where: string, now: string): string => `SELECT s.uid, s.payload,
+    extract(epoch FROM s.expires_at)::float8 AS expires,
     coalesce((SELECT json_object_agg(c.client_id, json_strip_nulls(json_build_object('sid', c.sid, 'grantId', c.grant_id)))
       FROM session_client c WHERE c.session_uid = s.uid), '{}'::json) AS authorizations
-  FROM session s WHERE expires_at > $2 AND `;
+  FROM session s WHERE s.expires_at > ${now} AND ${where}`;
 
 /**
  * A new session is inserted. A known one is only ever updated, under the id that it was loaded by: an ended session
@@ -37,12 +40,26 @@ const CREATE = `WITH saved AS (
   SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
     FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL`;
 
-interface Row {
+export interface SessionRow {
   uid: string;
   payload: Record<string, unknown>;
-  expires_at: Date;
+  /** Seconds since the epoch. */
+  expires: number;
   authorizations: Authorizations;
 }
+
+export function toSessionPayload(row: SessionRow, id: string | undefined): AdapterPayload {
+  return {
+    ...row.payload,
+    ...(id === undefined ? {} : { jti: id }),
+    uid: row.uid,
+    authorizations: row.authorizations,
+    exp: Math.floor(row.expires),
+  } as AdapterPayload;
+}
+
+const FIND = selectSession('s.id_hash = $1', '$2');
+const FIND_BY_UID = selectSession('s.uid = $1', '$2');
 
 export interface SessionStore {
   adapter: Adapter;
@@ -61,24 +78,16 @@ export interface SessionStore {
 export function createSessionStore(deps: { db: Database; clock: Clock }): SessionStore {
   const { db, clock } = deps;
 
-  function toPayload(row: Row, id: string | undefined): AdapterPayload {
-    return {
-      ...row.payload,
-      ...(id === undefined ? {} : { jti: id }),
-      uid: row.uid,
-      authorizations: row.authorizations,
-      exp: Math.floor(row.expires_at.getTime() / 1000),
-    } as AdapterPayload;
-  }
-
   const adapter: Adapter = {
     async find(id) {
-      const [row] = await db.query<Row>('session-find', `${ASSEMBLE} id_hash = $1`, [hashOf(id), clock.now()]);
-      return row && toPayload(row, id);
+      const [row] = await db.query<SessionRow>('session-find', FIND, [hashOf(id), clock.now()]);
+      return row && toSessionPayload(row, id);
     },
     async findByUid(uid) {
-      const [row] = await db.query<Row>('session-find-uid', `${ASSEMBLE} uid = $1`, [uid, clock.now()]);
-      return row && toPayload(row, undefined);
+      const { session } = readTogether(Provider.ctx);
+      if (session?.uid === uid) return session.payload;
+      const [row] = await db.query<SessionRow>('session-find-uid', FIND_BY_UID, [uid, clock.now()]);
+      return row && toSessionPayload(row, undefined);
     },
     async destroy(id) {
       await db.query('session-destroy', 'DELETE FROM session WHERE id_hash = $1', [hashOf(id)]);

@@ -1,18 +1,16 @@
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Clock } from '../kernel/clock.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
 import { factsOf } from './client-facts.ts';
+import { forgetReads, readTogether } from './request-reads.ts';
 import { deferWrite, isAllowedAlias } from './request-writes.ts';
+import { createTokenReads, toPayload } from './token-reads.ts';
 import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
 const ISSUED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken']);
-
-const FIND = `SELECT kind, jti, format, user_id, client_id, grant_id, session_uid, scopes, audience, payload,
-    extract(epoch FROM created_at)::bigint AS iat, extract(epoch FROM expires_at)::bigint AS exp,
-    extract(epoch FROM consumed_at)::bigint AS consumed
-  FROM token WHERE id_hash = $1 AND revoked_at IS NULL`;
 
 const UPSERT = `INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant_id, session_uid, scopes, audience,
     created_at, expires_at, payload)
@@ -36,40 +34,6 @@ const REVOKE_GRANT = 'UPDATE token SET revoked_at = now() WHERE grant_id = $1 AN
 /** jsonb holds neither NUL nor half of a surrogate pair. JSON.stringify escapes both, and a backslash as two of them. */
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 
-interface FoundRow {
-  kind: string;
-  jti: string;
-  format: 'opaque' | 'jwt';
-  user_id: string | null;
-  client_id: string | null;
-  grant_id: string | null;
-  session_uid: string | null;
-  scopes: string[];
-  audience: string | null;
-  payload: Record<string, unknown> | null;
-  iat: string;
-  exp: string;
-  consumed: string | null;
-}
-
-/** The inverse: a payload as the library gave it, with its secret id put back. */
-function toPayload(row: FoundRow, id: string): AdapterPayload {
-  return {
-    ...row.payload,
-    kind: row.kind,
-    jti: row.format === 'jwt' ? row.jti : id,
-    iat: Number(row.iat),
-    exp: Number(row.exp),
-    ...(row.user_id ? { accountId: row.user_id } : {}),
-    ...(row.client_id ? { clientId: row.client_id } : {}),
-    ...(row.grant_id && row.kind !== 'Grant' ? { grantId: row.grant_id } : {}),
-    ...(row.session_uid ? { sessionUid: row.session_uid } : {}),
-    ...(row.scopes.length > 0 ? { scope: row.scopes.join(' ') } : {}),
-    ...(row.audience ? { aud: row.audience } : {}),
-    ...(row.consumed ? { consumed: Number(row.consumed) } : {}),
-  };
-}
-
 /** An interaction's uid is what its cookie holds, and the session's id what that cookie holds: neither is stored. */
 function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
   const returnTo = payload.returnTo?.replace(id, '{uid}');
@@ -78,31 +42,14 @@ function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
 }
 
 /** Everything that the library stores, but sessions and clients: rows of one table, found by a digest of their id. */
-export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: string) => Adapter {
-  const { db, audit } = deps;
+export function createTokenStore(deps: { db: Database; audit: Audit; clock: Clock }): (kind: string) => Adapter {
+  const { db, audit, clock } = deps;
+  const { read } = createTokenReads({ db, clock });
 
   async function revokeByGrantId(grantId: string): Promise<void> {
+    forgetReads(Provider.ctx);
     await db.query('token-end-grant', END_GRANT, [grantId]);
     await db.query('token-revoke-grant', REVOKE_GRANT, [grantId]);
-  }
-
-  async function read(id: string): Promise<FoundRow | undefined> {
-    const [row] = await db.query<FoundRow>('token-find', FIND, [hashOf(id)]);
-    return row;
-  }
-
-  // To introspect or revoke, the library asks for the same id once per kind of token: one round trip answers all.
-  const asked = new WeakMap<object, Map<string, Promise<FoundRow | undefined>>>();
-  const PROBED = new Set(['introspection', 'revocation']);
-
-  function load(id: string): Promise<FoundRow | undefined> {
-    const ctx = Provider.ctx;
-    if (!ctx || !PROBED.has(ctx.oidc.route)) return read(id);
-    const known = asked.get(ctx) ?? new Map<string, Promise<FoundRow | undefined>>();
-    asked.set(ctx, known);
-    const row = known.get(id) ?? read(id);
-    known.set(id, row);
-    return row;
   }
 
   return (kind) => ({
@@ -111,7 +58,10 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
       const account = kind === 'ClientCredentials' ? factsOf(Provider.ctx?.oidc.client).serviceAccount : undefined;
       const owner = account ? { serviceAccountId: account.id } : {};
       const row = toTokenRow(kind, id, stored, { format: 'opaque', ...owner });
-      if (kind === 'Grant') row.grant_id = id;
+      if (kind === 'Grant') {
+        row.grant_id = id;
+        forgetReads(Provider.ctx);
+      }
       if (kind === 'Interaction') row.session_uid = text(payload.session?.uid);
       if (ISSUED.has(kind)) {
         if (!deferWrite(Provider.ctx, row)) await audit.commit([], [row]);
@@ -137,7 +87,9 @@ export function createTokenStore(deps: { db: Database; audit: Audit }): (kind: s
 
     async find(id) {
       if (id.startsWith(JWT_ALIAS) && !isAllowedAlias(Provider.ctx, id)) return undefined;
-      const row = await load(id);
+      const { grant } = readTogether(Provider.ctx);
+      if (kind === 'Grant' && grant?.id === id) return grant.payload;
+      const row = await read(kind, id);
       if (row?.kind !== kind) return undefined;
       // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
       if (row.format === 'jwt' && !id.startsWith(JWT_ALIAS)) return undefined;

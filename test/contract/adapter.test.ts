@@ -24,7 +24,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const { db } = database;
   const audit = createAudit({ db, clock: systemClock, companionInsert: insertTokens(['app']) });
-  adapters.ours = createTokenStore({ db, audit });
+  adapters.ours = createTokenStore({ db, audit, clock: systemClock });
   adapters["the library's"] = createMemoryAdapter() as (kind: string) => Adapter;
   sessions = createSessionStore({ db, clock: systemClock });
   userId = newId();

@@ -6,7 +6,7 @@ import { exportJWK, type JWK } from 'jose';
 import Provider, { type ClientMetadata, type Configuration, type ResourceServer } from 'oidc-provider';
 import { createMemoryAdapter, setStorage } from 'oidc-provider/lib/adapters/memory_adapter.js';
 import LRU from 'oidc-provider/lib/helpers/lru.js';
-import type { AccountRecord } from '../../../src/oidc/account-source.ts';
+import type { AccountRecord } from '../../../src/oidc/account-row.ts';
 import { ACR_TWO_FACTORS } from '../../../src/oidc/policy.ts';
 import { settings } from '../../../src/oidc/settings.ts';
 import type { Config } from '../../../src/platform/config/schema.ts';
