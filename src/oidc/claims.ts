@@ -1,4 +1,5 @@
 import type { AccessToken, Account, ClientCredentials, FindAccount, KoaContextWithOIDC } from 'oidc-provider';
+import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccountRecord } from './account-row.ts';
 import type { AccountSource } from './account-source.ts';
 import { factsOf } from './client-facts.ts';
@@ -52,7 +53,7 @@ export async function extraTokenClaims(
   const claims = claimsOfApi(ctx, token, account);
   if (!('accountId' in token)) return claims;
   const source = AuthorizationCode ?? RefreshToken;
-  if (!source) return undefined;
+  if (!source) return claims;
   return {
     ...claims,
     auth_time: source.authTime,

@@ -5,6 +5,7 @@ import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { randomToken } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
+import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccessTokenSigner } from './access-token-signer.ts';
 import { refuseService } from './audit-hook.ts';
 import type { AllowedPermission, ClientRecord } from './client-source.ts';
@@ -70,19 +71,19 @@ export function createServiceTokens(deps: {
       if (granted.tokenFormat === 'jwt' && !sign) return false;
 
       const clientId = metadata.client_id;
-      const { serviceAccount, roles } = facts;
+      const { serviceAccount } = facts;
       const iat = epochSeconds(clock);
       const exp = iat + granted.ttl;
       const scope = granted.scopes.join(' ');
       // The value of an opaque token, which is a secret; the public identifier of a JWT.
       const id = randomToken();
-      const { audience } = granted;
+      const { audience, claimProfile: profile } = granted;
       const claims = { jti: id, sub: clientId, iat, exp, scope, client_id: clientId, iss: issuer, aud: audience };
-      const extra = roles.length > 0 ? { roles } : undefined;
+      const extra = accessTokenClaims({ clientId, client: facts, audience, granted: granted.scopes, profile });
       const row = toTokenRow(
         'ClientCredentials',
         sign ? `${JWT_ALIAS}${id}` : id,
-        { clientId, iat, exp, scope, aud: audience, ...(extra ? { extra } : {}) },
+        { clientId, iat, exp, scope, aud: audience, extra },
         {
           format: granted.tokenFormat,
           ...(sign ? { jti: id } : {}),
