@@ -46,6 +46,11 @@ const about: Record<SettingName, About> = {
     what: 'Host names (with a port that is not the scheme’s own) served beside the issuer’s; any other gets 421.',
     absent: 'none',
   },
+  POSTERN_OUTGOING_ALLOW: {
+    field: 'outgoingAllow',
+    what: 'Where requests of Postern may go although the address is not public (keys by URI, discovery, logout notices): a Kubernetes API server, an application in the same network. A host that is listed may be http too; a host name without a port means all its ports. Certificates of a CA of your own: start with `NODE_EXTRA_CA_CERTS=/path/ca.pem`.',
+    absent: 'none: https to public addresses only',
+  },
   POSTERN_SMTP_URL: {
     field: 'smtpUrl',
     what: 'Mail server, with user and password where it asks for them.',

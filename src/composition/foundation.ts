@@ -11,6 +11,7 @@ import { type Database, openDatabase } from '../platform/db/database.ts';
 import { startEmbedded } from '../platform/db/embedded.ts';
 import { migrate } from '../platform/db/migrate.ts';
 import type { Log } from '../platform/observe/log.ts';
+import { createOutgoing, type Outgoing } from '../platform/outgoing/outgoing.ts';
 
 /** What every other part stands on. */
 export interface Foundation {
@@ -23,6 +24,8 @@ export interface Foundation {
   envelope: Envelope;
   secrets: InstallationSecrets;
   audit: Audit;
+  /** The only way out to addresses that came from metadata. */
+  outgoing: Outgoing;
   close(): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export async function openFoundation(
       envelope,
       secrets,
       audit,
+      outgoing: createOutgoing({ allow: config.outgoingAllow }),
       async close() {
         await audit.idle();
         await opened.close();

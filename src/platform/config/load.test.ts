@@ -53,6 +53,7 @@ describe('a bad setting stops the start, naming it', () => {
     [{ POSTERN_WORKERS: '0' }, 'POSTERN_WORKERS must be'],
     [{ POSTERN_LOG_LEVEL: 'loud' }, 'POSTERN_LOG_LEVEL must be one of'],
     [{ POSTERN_TRUSTED_PROXIES: 'example.com' }, 'POSTERN_TRUSTED_PROXIES must be addresses'],
+    [{ POSTERN_OUTGOING_ALLOW: 'keys.internal, 10.0.0.0/33' }, 'POSTERN_OUTGOING_ALLOW must be host names'],
     [{ POSTERN_SESSION_IDLE_SECONDS: '90000' }, 'POSTERN_SESSION_IDLE_SECONDS must not be longer'],
   ])('%j', (env, message) => {
     expect(problem(env)).toContain(message);

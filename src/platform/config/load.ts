@@ -94,5 +94,6 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     sessionIdleSeconds,
     sessionAbsoluteSeconds,
     allowedHosts: read('POSTERN_ALLOWED_HOSTS') ?? [],
+    outgoingAllow: read('POSTERN_OUTGOING_ALLOW') ?? [],
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readAllowEntry } from '../outgoing/allow-list.ts';
 
 /** What the installation is told from outside, once, at start. Durations are seconds. */
 export interface Config {
@@ -30,6 +31,8 @@ export interface Config {
   sessionAbsoluteSeconds: number;
   /** Host names (with port, where it is not the scheme's own) served beside the issuer's. */
   allowedHosts: string[];
+  /** Hosts, addresses and ranges that outgoing requests may go to although they are not public (outgoing/allow-list.ts). */
+  outgoingAllow: string[];
 }
 
 const wholeNumber = (low: number, high: number, what = 'a whole number') =>
@@ -71,6 +74,11 @@ const proxies = list.refine(
   'must be addresses or CIDR ranges, separated by commas',
 );
 
+const outgoing = list.refine(
+  (entries) => entries.every((entry) => readAllowEntry(entry) !== undefined),
+  'must be host names, host:port, addresses or CIDR ranges, separated by commas',
+);
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const DATABASE_PROTOCOLS = ['postgres:', 'postgresql:'];
 
@@ -84,6 +92,7 @@ export const settings = {
   POSTERN_MASTER_KEY: masterKey,
   POSTERN_TRUSTED_PROXIES: proxies,
   POSTERN_ALLOWED_HOSTS: list,
+  POSTERN_OUTGOING_ALLOW: outgoing,
   POSTERN_SMTP_URL: url(['smtp:', 'smtps:'], 'must be a URL such as smtps://user:password@mail.example.com'),
   POSTERN_MAIL_FROM: z.string().regex(/^[^\r\n]*[^\s@]+@[^\s@]+$|^[^\r\n<]*<[^\s@<>]+@[^\s@<>]+>$/, {
     message: 'must be a mail address such as Postern <postern@example.com>',
