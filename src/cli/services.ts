@@ -1,6 +1,6 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
-import type { SigningAlg, TokenFormat } from '../kernel/access-token.ts';
+import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { ChangeBy } from '../platform/audit/change.ts';
 
 /** An API permission written as AUDIENCE#NAME, which is also how a command names it. */
@@ -52,6 +52,7 @@ export interface Services {
         permissions: { name: string; description: string }[];
         tokenFormat: TokenFormat;
         signingAlg: SigningAlg;
+        claimProfile: ClaimProfile;
       },
       by: ChangeBy,
     ): Promise<{ id: string; audience: string; permissions: string[] }>;

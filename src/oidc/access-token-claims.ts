@@ -30,7 +30,9 @@ export function accessTokenClaims(about: ClaimsFor): Claims {
   const allowed = client.permissions
     .filter((permission) => permission.audience === audience)
     .map((permission) => permission.name);
-  const entitlements = account ? allowed.filter((name) => account.permissions.includes(`${audience}#${name}`)) : allowed;
+  const entitlements = account
+    ? allowed.filter((name) => account.permissions.includes(`${audience}#${name}`))
+    : allowed;
   const { roles, groups } = account ?? client;
   const cut: string[] = [];
   const list = (claim: string, values: readonly string[]): string[] => {

@@ -86,7 +86,7 @@ export function settings(input: SettingsInput): Configuration {
     jwks: input.jwks as NonNullable<Configuration['jwks']>,
     routes: PATHS,
     responseTypes: ['code'],
-    scopes: ['openid', 'offline_access', 'profile', 'email', 'roles'],
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'roles', 'groups'],
     claims: CLAIMS,
     acrValues: [ACR_TWO_FACTORS],
     subjectTypes: ['public'],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeProtectedHeader } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Agent } from '../support/browserless.ts';
 import { browserOf } from '../support/console.ts';
 import { clientCredentials } from '../support/oauth.ts';
@@ -29,7 +29,7 @@ describe('what the tokens of an API look like', () => {
   test('is chosen when it is made, with a sentence on what each is for', async () => {
     const page = await browser.get('/admin/apis/new');
     const form = page.forms.find(({ inputs }) => inputs.includes('audience'));
-    expect(form?.fields).toMatchObject({ tokenFormat: 'jwt', signingAlg: 'ES256' });
+    expect(form?.fields).toMatchObject({ tokenFormat: 'jwt', signingAlg: 'ES256', claimProfile: 'standard' });
     expect(page.text).toContain('The API asks Postern at each use');
     expect(page.text).toContain("Check first that the API's libraries know it.");
 
@@ -68,6 +68,24 @@ describe('what the tokens of an API look like', () => {
     await until(async () => !(await token()).includes('.'));
   });
 
+  test('names its claims by the profile that was chosen, from the next token on', async () => {
+    const audience = 'https://moved.example.com';
+    const made = await create(audience, { claimProfile: 'keycloak' });
+    expect(made.text).toContain('Claims Keycloak');
+    const service = await createService(postern, [`${audience}#read`]);
+    const claims = async () => decodeJwt(String((await clientCredentials(postern.url, service)).body.access_token));
+    expect(await claims()).toMatchObject({ resource_access: { [audience]: { roles: ['read'] } } });
+
+    const edit = await browser.get(`${new URL(made.url).pathname}/edit`);
+    expect(edit.forms.find(({ inputs }) => inputs.includes('claimProfile'))?.fields).toMatchObject({
+      claimProfile: 'keycloak',
+    });
+    await browser.submit(edit, 'claimProfile', { claimProfile: 'standard' });
+    await until(async () => (await claims()).resource_access === undefined);
+    const [event] = await postern.parts.events.about(idOf(made.url), 1);
+    expect(event).toMatchObject({ action: 'api.update', data: { claimProfile: 'standard' } });
+  });
+
   test('is one of the choices that are offered', async () => {
     const wrong = await create('https://wrong.example.com', { tokenFormat: 'paseto' });
     expect(wrong.status).toBe(422);
@@ -76,6 +94,9 @@ describe('what the tokens of an API look like', () => {
       audience: 'https://wrong.example.com',
       signingAlg: 'ES256',
     });
+    const unknown = await create('https://wrong.example.com', { claimProfile: 'okta' });
+    expect(unknown.status).toBe(422);
+    expect(unknown.text).toContain('Choose standard, Keycloak or Auth0.');
     const none = await create('https://wrong.example.com', { signingAlg: 'none' });
     expect(none.status).toBe(422);
     expect(none.text).toContain('Choose one of the signatures.');

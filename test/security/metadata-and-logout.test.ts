@@ -62,7 +62,7 @@ describe('metadata', () => {
       'refresh_token',
     ]);
     expect([...(document.scopes_supported as string[])].sort()).toEqual(
-      ['email', 'offline_access', 'openid', 'profile', 'roles'].sort(),
+      ['email', 'offline_access', 'openid', 'profile', 'roles', 'groups'].sort(),
     );
     expect(document.request_parameter_supported ?? false).toBe(false);
     expect(document.request_uri_parameter_supported ?? false).toBe(false);

@@ -111,7 +111,7 @@ export async function createApplication(
   options: {
     type?: 'web' | 'spa' | 'native';
     redirectUris?: string[];
-    scopes?: ('openid' | 'profile' | 'email' | 'roles' | 'offline_access')[];
+    scopes?: ('openid' | 'profile' | 'email' | 'roles' | 'groups' | 'offline_access')[];
     permissions?: string[];
     firstParty?: boolean;
   } = {},

@@ -1,4 +1,4 @@
-import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
+import { CLAIM_PROFILES, SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import type { Command } from '../command.ts';
 import { author, oneOf, permissionProblem } from './shared-options.ts';
 
@@ -34,6 +34,11 @@ export const apiCommands: readonly Command[] = [
         oneOf: SIGNING_ALGORITHMS,
         help: 'What signs its JWTs; ES256 when left out.',
       },
+      claims: {
+        type: 'text',
+        oneOf: CLAIM_PROFILES,
+        help: 'standard (default): the claims of RFC 9068; keycloak or auth0: with the names of that product beside them.',
+      },
     },
     check(input) {
       const bad = input.list('permission').find((text) => !PERMISSION_NAME.test(splitPermission(text).name));
@@ -49,6 +54,7 @@ export const apiCommands: readonly Command[] = [
           permissions: input.list('permission').map(splitPermission),
           tokenFormat: oneOf(TOKEN_FORMATS, input.optional('token-format')),
           signingAlg: oneOf(SIGNING_ALGORITHMS, input.optional('signing-alg')),
+          claimProfile: oneOf(CLAIM_PROFILES, input.optional('claims')),
         },
         author(surroundings),
       );

@@ -21,7 +21,7 @@ export const clientCommands: readonly Command[] = [
         type: 'text',
         many: true,
         value: 'S',
-        help: 'OpenID Connect scope; openid profile email when left out.',
+        help: 'openid, profile, email, roles, groups or offline_access; openid profile email when left out.',
       },
       permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'API permission that it may ask for.' },
       'first-party': { type: 'flag', help: 'It is one of your own: people are not asked for consent.' },

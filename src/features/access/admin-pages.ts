@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
+import { CLAIM_PROFILES, SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
@@ -25,6 +25,7 @@ const listQuery = z.object({
 });
 const tokenFormat = z.enum(TOKEN_FORMATS, 'apis.token_format').optional();
 const signingAlg = z.enum(SIGNING_ALGORITHMS, 'apis.signing_alg').optional();
+const claimProfile = z.enum(CLAIM_PROFILES, 'apis.claim_profile').optional();
 const newForm = z.strictObject({
   audience: z.string(),
   name: z.string(),
@@ -32,13 +33,19 @@ const newForm = z.strictObject({
   permissions: z.string(),
   tokenFormat,
   signingAlg,
+  claimProfile,
 });
-const editForm = z.strictObject({ name: z.string(), lifetime: z.string(), tokenFormat, signingAlg });
+const editForm = z.strictObject({ name: z.string(), lifetime: z.string(), tokenFormat, signingAlg, claimProfile });
 const permissionForm = z.strictObject({ name: z.string(), description: z.string() });
 
 const BASE = '/admin/apis';
-const CHOICES = { formats: TOKEN_FORMATS, algorithms: SIGNING_ALGORITHMS };
-const INITIAL = { lifetime: TOKEN_TTL.default, tokenFormat: TOKEN_FORMATS[0], signingAlg: SIGNING_ALGORITHMS[0] };
+const CHOICES = { formats: TOKEN_FORMATS, algorithms: SIGNING_ALGORITHMS, profiles: CLAIM_PROFILES };
+const INITIAL = {
+  lifetime: TOKEN_TTL.default,
+  tokenFormat: TOKEN_FORMATS[0],
+  signingAlg: SIGNING_ALGORITHMS[0],
+  claimProfile: CLAIM_PROFILES[0],
+};
 
 /** Pages under /admin/apis. */
 export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
@@ -65,8 +72,8 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const api = await existing(id);
-    const { name, tokenTtl, tokenFormat, signingAlg } = api;
-    const values = { name, lifetime: tokenTtl, tokenFormat, signingAlg };
+    const { name, tokenTtl, tokenFormat, signingAlg, claimProfile } = api;
+    const values = { name, lifetime: tokenTtl, tokenFormat, signingAlg, claimProfile };
     const title = ctx.state.t('apis.edit_title');
     show(ctx, 'api-edit', { title, api, ttl: TOKEN_TTL, ...CHOICES, values, errors: {}, ...form });
   }

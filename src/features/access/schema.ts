@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
+import { CLAIM_PROFILES, SIGNING_ALGORITHMS, TOKEN_FORMATS } from '../../kernel/access-token.ts';
 import { isPlainText } from '../../kernel/text.ts';
 
 /** Names that OpenID Connect gives a meaning of its own: as a permission they would be ambiguous in `scope`. */
@@ -53,6 +53,7 @@ const lifetime = z.coerce
 const tokenFormat = z.enum(TOKEN_FORMATS, 'apis.token_format');
 /** Of its JWTs; kept while its tokens are opaque. */
 const signingAlg = z.enum(SIGNING_ALGORITHMS, 'apis.signing_alg');
+const claimProfile = z.enum(CLAIM_PROFILES, 'apis.claim_profile');
 
 export const permissionInput = z.strictObject({ name: permissionName, description });
 
@@ -77,6 +78,7 @@ export const createApiInput = z.strictObject({
   lifetime: lifetime.default(TOKEN_TTL.default),
   tokenFormat: tokenFormat.default('jwt'),
   signingAlg: signingAlg.default('ES256'),
+  claimProfile: claimProfile.default('standard'),
 });
 
 /** What is left out of the form of its tokens stays as it is. */
@@ -85,6 +87,7 @@ export const updateApiInput = z.strictObject({
   lifetime,
   tokenFormat: tokenFormat.optional(),
   signingAlg: signingAlg.optional(),
+  claimProfile: claimProfile.optional(),
 });
 
 const permissionRefs = z.array(z.string().max(700, 'too_long')).max(500, 'too_many');

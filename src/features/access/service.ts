@@ -52,16 +52,16 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
   return {
     async create(input, origin) {
       const checked = check(createApiInput, input);
-      const { audience, permissions, lifetime, tokenFormat, signingAlg, name = audience.slice(0, 100) } = checked;
+      const { audience, permissions, lifetime, name = audience.slice(0, 100), ...form } = checked;
       const id = nextId();
       const rows = permissions.map((permission) => ({ ...permission, id: nextId() }));
       const names = permissions.map((permission) => permission.name);
       await unique(audienceTaken, () =>
         db.tx(async (tx) => {
-          const columns = { id, audience, name, tokenTtl: lifetime, tokenFormat, signingAlg };
+          const columns = { id, audience, name, tokenTtl: lifetime, ...form };
           await store.insertApi(tx, { ...columns, at: clock.now(), permissions: rows });
           const target = { type: 'api', id, name };
-          const data = { audience, lifetime, tokenFormat, signingAlg, permissions: names };
+          const data = { audience, lifetime, ...form, permissions: names };
           await audit.in(tx, changeEvent(origin, { action: 'api.create', target, data }));
           await everyClient(tx);
         }),

@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { SigningAlg, TokenFormat } from '../../kernel/access-token.ts';
+import type { ClaimProfile, SigningAlg, TokenFormat } from '../../kernel/access-token.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef, type PermissionRef } from '../../kernel/permission-ref.ts';
 import type { Tx } from '../../platform/db/database.ts';
@@ -9,6 +9,7 @@ import { keyset } from '../../platform/db/keyset.ts';
 interface TokenForm {
   tokenFormat: TokenFormat;
   signingAlg: SigningAlg;
+  claimProfile: ClaimProfile;
 }
 
 export interface ApiListItem extends TokenForm {
@@ -82,6 +83,7 @@ export async function listApis(
       tokenTtl: true,
       tokenFormat: true,
       signingAlg: true,
+      claimProfile: true,
       createdAt: true,
       _count: { select: { permissions: true } },
     },
@@ -95,8 +97,12 @@ export async function listApis(
   );
 }
 
-function tokenForm(row: { tokenFormat: string; signingAlg: string }): TokenForm {
-  return { tokenFormat: row.tokenFormat as TokenFormat, signingAlg: row.signingAlg as SigningAlg };
+function tokenForm(row: { tokenFormat: string; signingAlg: string; claimProfile: string }): TokenForm {
+  return {
+    tokenFormat: row.tokenFormat as TokenFormat,
+    signingAlg: row.signingAlg as SigningAlg,
+    claimProfile: row.claimProfile as ClaimProfile,
+  };
 }
 
 function searchApis(search: string | undefined): Prisma.ApiWhereInput {
@@ -138,15 +144,20 @@ export async function updateApi(
     tokenTtl: number;
     tokenFormat?: TokenFormat | undefined;
     signingAlg?: SigningAlg | undefined;
+    claimProfile?: ClaimProfile | undefined;
     at: Date;
   },
-): Promise<{ audience: string; name: string; tokenFormat: string; signingAlg: string } | null> {
-  const { at, name, tokenTtl, tokenFormat, signingAlg } = change;
-  const form = { ...(tokenFormat && { tokenFormat }), ...(signingAlg && { signingAlg }) };
+): Promise<({ audience: string; name: string } & { [part in keyof TokenForm]: string }) | null> {
+  const { at, name, tokenTtl, tokenFormat, signingAlg, claimProfile } = change;
+  const form = {
+    ...(tokenFormat && { tokenFormat }),
+    ...(signingAlg && { signingAlg }),
+    ...(claimProfile && { claimProfile }),
+  };
   const [row] = await tx.api.updateManyAndReturn({
     where: { id },
     data: { name, tokenTtl, ...form, updatedAt: at },
-    select: { audience: true, name: true, tokenFormat: true, signingAlg: true },
+    select: { audience: true, name: true, tokenFormat: true, signingAlg: true, claimProfile: true },
   });
   return row ?? null;
 }

@@ -5,7 +5,7 @@ import { type ApplicationType, redirectUriProblem } from './redirect-uri.ts';
 export const APPLICATION_TYPES = ['web', 'spa', 'native'] as const;
 
 /** What an application may learn of a person; API permissions stand apart. */
-export const OIDC_SCOPES = ['openid', 'profile', 'email', 'roles', 'offline_access'] as const;
+export const OIDC_SCOPES = ['openid', 'profile', 'email', 'roles', 'groups', 'offline_access'] as const;
 
 const KNOWN_SCOPES: ReadonlySet<string> = new Set(OIDC_SCOPES);
 

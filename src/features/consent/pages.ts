@@ -6,7 +6,7 @@ export interface ConsentPages {
 }
 
 /** Scopes with words of their own in the locale files; another one is shown by its name. */
-const described = new Set(['openid', 'profile', 'email', 'roles', 'offline_access']);
+const described = new Set(['openid', 'profile', 'email', 'roles', 'groups', 'offline_access']);
 
 export function createConsentPages({ views }: Pick<Needs, 'views'>): ConsentPages {
   return {
