@@ -7,3 +7,6 @@ export async function notifyOnCommit(tx: Tx, channel: string, payload: string): 
 
 /** Payload: the client_id whose cached state is stale, or `*` for all of them. */
 export const CLIENT_CHANGED = 'client_changed';
+
+/** Workload trusts changed; the payload means nothing. */
+export const WORKLOAD_TRUSTS_CHANGED = 'workload_trusts_changed';
