@@ -818,3 +818,16 @@ FROM "team_member" m
 JOIN "team_reach" t ON t."team_id" = m."team_id"
 JOIN "assignment" a ON a."team_id" = t."reaches_id"
 JOIN "role_reach" r ON r."role_id" = a."role_id";
+
+-- A token that was exchanged (RFC 8693) ends with the one that it was exchanged for, whoever ends that and why. The
+-- trigger runs after the parent's row was locked and reads anew, so it finds what was inserted until then; what is
+-- inserted later is born revoked (src/oidc/token-row.ts).
+CREATE FUNCTION "token_revoke_exchanged"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE "token" SET "revoked_at" = NEW."revoked_at" WHERE "parent_jti" = NEW."jti" AND "revoked_at" IS NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER "token_revoke_exchanged" AFTER UPDATE OF "revoked_at" ON "token" FOR EACH ROW
+WHEN (OLD."revoked_at" IS NULL AND NEW."revoked_at" IS NOT NULL) EXECUTE FUNCTION "token_revoke_exchanged"();
