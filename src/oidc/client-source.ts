@@ -3,8 +3,11 @@ import { LRUCache } from 'lru-cache';
 import type { ClientMetadata } from 'oidc-provider';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { ClientSettings } from '../kernel/client-settings.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { Database } from '../platform/db/database.ts';
 import { CLIENT_CHANGED } from '../platform/db/notify.ts';
+import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
+import { holdsProfile, protocolMetadata } from './requests/client-metadata.ts';
 
 /** One permission of one API that a client may ask for, with what the token for that API looks like. */
 export interface AllowedPermission {
@@ -64,6 +67,8 @@ interface Row {
   roles: string[] | null;
   groups: string[] | null;
   exchange: string[] | null;
+  /** Seconds until the next of its roles ends. */
+  roles_change_in: number | null;
 }
 
 const LIVE = '(x.expires_at IS NULL OR x.expires_at > now())';
@@ -87,6 +92,8 @@ const FIND = `SELECT c.client_id, c.name, c.type, c.auth_method, c.jwks, c.jwks_
     (SELECT json_agg(DISTINCT t.name ORDER BY t.name) FROM team_member m
       JOIN team_reach tr ON tr.team_id = m.team_id JOIN team t ON t.id = tr.reaches_id
       WHERE m.service_account_id = sa.id) AS groups,
+    (SELECT extract(epoch FROM min(x.expires_at) - now())::float8 FROM effective_role x
+      WHERE x.service_account_id = sa.id AND x.expires_at > now()) AS roles_change_in,
     (SELECT json_agg(a.audience ORDER BY a.audience) FROM exchange_rule e JOIN api a ON a.id = e.api_id
       WHERE e.client_id = c.client_id) AS exchange
   FROM client c LEFT JOIN service_account sa ON sa.client_id = c.client_id
@@ -113,9 +120,13 @@ function toRecord(row: Row): ClientRecord {
       application_type: row.type === 'native' ? 'native' : 'web',
       redirect_uris: service ? [] : row.redirect_uris,
       post_logout_redirect_uris: row.post_logout_redirect_uris,
-      grant_types: service ? ['client_credentials'] : ['authorization_code', 'refresh_token'],
+      grant_types: service ? ['client_credentials', TOKEN_EXCHANGE] : ['authorization_code', 'refresh_token'],
       response_types: service ? [] : ['code'],
       ...(service ? {} : { scope: row.scopes.join(' ') }),
+      ...certificateMetadata(row.settings),
+      ...protocolMetadata(row.settings, service ? 'service' : 'application'),
+      ...(row.settings.dpopBound ? { dpop_bound_access_tokens: true } : {}),
+      ...(row.settings.introspectionAlg ? { introspection_signed_response_alg: row.settings.introspectionAlg } : {}),
     },
     facts: {
       type: row.type,
@@ -132,17 +143,29 @@ function toRecord(row: Row): ClientRecord {
   };
 }
 
+interface Kept {
+  record: ClientRecord;
+  /** When a role ends, of which no notification tells: milliseconds since the epoch. */
+  until: number | undefined;
+}
+
+/** Reckoned from the database's time, which decides, so that a clock that is off makes no difference. */
+function untilOf({ roles_change_in: seconds }: Row, clock: Clock): number | undefined {
+  return seconds === null ? undefined : clock.now().getTime() + seconds * 1000;
+}
+
 /** Long enough to serve a burst from memory, short enough that a lost notification heals. */
 const KEEP_MS = 30_000;
 
 export async function createClientSource(deps: {
   db: Database;
+  clock: Clock;
   /** Clients that are part of the product and not of its data. */
   builtIn: ClientRecord[];
 }): Promise<ClientSource> {
-  const { db } = deps;
+  const { db, clock } = deps;
   const builtIn = new Map(deps.builtIn.map((record) => [record.metadata.client_id, record]));
-  const cache = new LRUCache<string, ClientRecord>({ max: 10_000, ttl: KEEP_MS });
+  const cache = new LRUCache<string, Kept>({ max: 10_000, ttl: KEEP_MS });
   let generation = 0;
 
   function forget(clientId: string): void {
@@ -156,15 +179,17 @@ export async function createClientSource(deps: {
 
   return {
     async find(clientId) {
-      const known = builtIn.get(clientId) ?? cache.get(clientId);
-      if (known) return known;
+      const part = builtIn.get(clientId);
+      if (part) return part;
+      const kept = cache.get(clientId);
+      if (kept && (kept.until === undefined || kept.until > clock.now().getTime())) return kept.record;
       if (clientId.length > 256 || clientId.includes('\0')) return undefined;
       const before = generation;
       const [row] = await db.query<Row>('client-find', FIND, [clientId]);
-      if (!row) return undefined;
+      if (!row || !holdsProfile(row.settings, row.auth_method)) return undefined;
       const record = toRecord(row);
       // What changed while it was read must not be kept as if it were new.
-      if (before === generation) cache.set(clientId, record);
+      if (before === generation) cache.set(clientId, { record, until: untilOf(row, clock) });
       return record;
     },
     close: stop,

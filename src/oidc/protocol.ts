@@ -1,7 +1,7 @@
 import type { JSONWebKeySet, JWK } from 'jose';
 import type Koa from 'koa';
 import compose from 'koa-compose';
-import Provider, { type Adapter, type ClientCredentials, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Adapter, ClientCredentials, KoaContextWithOIDC } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Audit } from '../platform/audit/audit.ts';
@@ -12,21 +12,28 @@ import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
+import { createMutualTls } from './client-auth/certificates.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
+import { exchangedColumns, exchangeOf } from './exchange-note.ts';
+import { registerTokenExchange } from './grant-types/token-exchange.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
 import { replay } from './request-body.ts';
 import { deferWrite } from './request-writes.ts';
+import { createPostedAuthorization } from './requests/posted-authorization.ts';
+import { createPushedRequestStore } from './requests/pushed-requests.ts';
+import { SwitchedProvider } from './requests/response-modes.ts';
+import { leaveSchemeToDecide } from './sender/dpop.ts';
 import { createServiceTokens } from './service-token.ts';
 import { createSessionStore } from './session-store.ts';
-import { METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
+import { INTERACTION_SECONDS, METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
-import { createTokenStore } from './token-store.ts';
+import { claimJti, createTokenStore } from './token-store.ts';
 
 export interface Protocol {
   /** Serves /oauth2/… and /.well-known/…; calls the next middleware for every other path. */
@@ -62,6 +69,7 @@ export interface ProtocolDeps {
   log: Log;
   keys: SigningKeys;
   cookieKeys: string[];
+  dpopNonceKey: Buffer;
   builtInClients: ClientRecord[];
   pages: ProviderPages;
   /** Counts requests at the token endpoint by client_id. */
@@ -86,12 +94,26 @@ function publicOnly(jwk: JWK): JWK {
  */
 export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   const { config, db, audit, clock, log, keys } = deps;
-  const clients = await createClientSource({ db, builtIn: deps.builtInClients });
+  const clients = await createClientSource({ db, clock, builtIn: deps.builtInClients });
   const accounts = createAccountSource(db);
   const sessions = createSessionStore({ db, clock });
   const tokens = createTokenStore({ db, audit, clock });
+  const pushedRequests = createPushedRequestStore(tokens('PushedAuthorizationRequest'), {
+    keepSeconds: INTERACTION_SECONDS,
+    claimJti: (clientId, jti, exp) =>
+      claimJti(db, `request|${clientId}|${jti}`, clientId, new Date(exp * 1000), clock.now()),
+  });
+
+  const mutualTls = createMutualTls({
+    header: config.clientCertificateHeader,
+    authorities: config.clientAuthorities,
+    origin: config.mtlsIssuerUrl,
+    now: () => clock.now(),
+    onUnreadable: (reason) => log.warn({ reason }, 'the certificate header of a trusted proxy was ignored'),
+  });
 
   function adapter(kind: string): Adapter {
+    if (kind === 'PushedAuthorizationRequest') return pushedRequests;
     return kind === 'Session' ? sessions.adapter : tokens(kind);
   }
 
@@ -101,15 +123,17 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     deps.onKeys(
       signing.map(({ kid, activatedAt, createdAt }) => ({ kid, rotateBy: rotateBy(activatedAt ?? createdAt) })),
     );
-    const provider = new Provider(
+    const provider = new SwitchedProvider(
       config.issuer,
       settings({
         config,
         jwks,
         cookieKeys: deps.cookieKeys,
+        dpopNonceKey: deps.dpopNonceKey,
         adapter,
         accounts,
         pages: deps.pages,
+        mutualTls,
         now: () => clock.now(),
         // JWT access tokens never reach the adapter: their row is written from here.
         recordJwt(ctx, token, jwt) {
@@ -122,13 +146,25 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
             { ...stored, iat, exp },
             { format: 'jwt', jti, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
           );
+          const exchange = exchangeOf(ctx);
+          Object.assign(row, exchangedColumns(exchange));
+          // The library takes the client for the subject of whatever no person stands behind.
+          if (exchange?.subject.type === 'service_account') jwt.payload.sub = exchange.subject.sub;
           if (!deferWrite(ctx, row)) throw new Error('a JWT was issued outside of a request');
         },
       }),
     );
-    override(provider, { db, clock, clients, sessions, clientLimit: deps.clientLimit });
+    override(provider, {
+      db,
+      clock,
+      clients,
+      sessions,
+      clientLimit: deps.clientLimit,
+      mutualTls: mutualTls.enabled,
+    });
     provider.proxy = true;
     const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
+    registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, publicKeys: published });
     provider.use(createReadyAnswers(KEPT_BY_OTHERS));
     provider.use(
       createStructuredTokens({
@@ -163,7 +199,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     onToken: deps.onToken,
   });
   const direct = createDirectClientCredentials({ clock, clients, serviceTokens, onToken: deps.onToken });
-  const { protocol, host } = config.issuerUrl;
+  const posted = createPostedAuthorization(PATHS.authorization);
+  const mtlsHost = config.mtlsIssuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
     // Exact paths only: the library's router would take other letter cases and a slash at the end too, and what stands
@@ -178,10 +215,15 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     if (/%00/.test(ctx.querystring)) throw new AppError('malformed_input', { status: 400, detail: 'NUL' });
     // Leaving is a form like any other: it is taken from our own page only.
     if (ctx.path === SIGN_OUT_CONFIRMED && isCrossSite(ctx, config.issuer)) throw new AppError('csrf', { status: 403 });
+    if (ctx.method === 'POST' && ctx.path === PATHS.authorization) return posted(ctx, next);
     if (ctx.method === 'POST') replay(ctx, await holdBody(ctx));
     // A token comes in the header alone: forms (RFC 6750 section 2.2) end up where headers do not. No body is read here.
-    if (ctx.path === PATHS.userinfo) delete ctx.req.headers['content-type'];
-    // The library builds its URLs from the request; ours come from the configured issuer alone.
+    if (ctx.path === PATHS.userinfo) {
+      delete ctx.req.headers['content-type'];
+      leaveSchemeToDecide(ctx);
+    }
+    // The library builds its URLs from the request; ours come from the configured addresses alone.
+    const { protocol, host } = ctx.get('x-forwarded-host') === mtlsHost?.host ? mtlsHost : config.issuerUrl;
     Object.defineProperties(ctx.request, {
       protocol: { value: protocol.slice(0, -1), configurable: true },
       host: { value: host, configurable: true },

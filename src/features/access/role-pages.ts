@@ -7,7 +7,8 @@ import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
 import { roleNotFound } from './errors.ts';
-import { ADMIN_ROLE, type Roles } from './roles.ts';
+import { ADMIN_ROLE } from './assignments.ts';
+import type { Roles } from './roles.ts';
 import type { Apis } from './service.ts';
 
 export interface RolePagesNeeds {

@@ -90,6 +90,9 @@ export const updateApiInput = z.strictObject({
   claimProfile: claimProfile.optional(),
 });
 
+/** Names of roles. */
+const includes = z.array(z.string().max(60, 'too_long')).max(100, 'too_many');
+
 const permissionRefs = z.array(z.string().max(700, 'too_long')).max(500, 'too_many');
 
 export const createRoleInput = z.strictObject({
@@ -105,9 +108,15 @@ export const createRoleInput = z.strictObject({
   description,
   /** As `<audience>#<permission>`. */
   permissions: permissionRefs.default([]),
+  includes: includes.default([]),
 });
 
-export const updateRoleInput = z.strictObject({ description, permissions: permissionRefs });
+/** Inclusions that are left out stay as they are. */
+export const updateRoleInput = z.strictObject({
+  description,
+  permissions: permissionRefs,
+  includes: includes.optional(),
+});
 
 export type CreateApiInput = z.input<typeof createApiInput>;
 export type UpdateApiInput = z.input<typeof updateApiInput>;

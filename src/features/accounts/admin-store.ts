@@ -24,7 +24,7 @@ export interface ListedUser {
 }
 
 /** What the people pages read and remove beyond the account itself. */
-export function createUserAdminStore({ prisma }: Pick<Database, 'prisma'>) {
+export function createUserAdminStore({ prisma, query }: Pick<Database, 'prisma' | 'query'>) {
   return {
     /** Newest first. Without a search the index by time gives each page; a search reads on until a page is full. */
     async page({ search, status, after }: UserFilter): Promise<Page<ListedUser>> {
@@ -56,18 +56,13 @@ export function createUserAdminStore({ prisma }: Pick<Database, 'prisma'>) {
       return toPage(rows, PAGE_SIZE, view, (row) => ({ at: row.createdAt, id: row.id }), from);
     },
 
-    /** Role names by person, for one page of the list in one query. */
+    /** Names of the roles that have effect, by person, for one page of the list in one query. */
     async rolesOfMany(userIds: readonly string[], at: Date): Promise<Map<string, string[]>> {
-      const rows = await prisma.assignment.findMany({
-        where: { userId: { in: [...userIds] }, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
-        select: { userId: true, role: { select: { name: true } } },
-        orderBy: { role: { name: 'asc' } },
-      });
-      const roles = new Map<string, string[]>();
-      for (const { userId, role } of rows) {
-        if (userId) roles.set(userId, [...(roles.get(userId) ?? []), role.name]);
-      }
-      return roles;
+      const text = `SELECT x.user_id, json_agg(DISTINCT r.name ORDER BY r.name) AS roles
+        FROM effective_role x JOIN role r ON r.id = x.role_id
+        WHERE x.user_id = ANY($1::uuid[]) AND (x.expires_at IS NULL OR x.expires_at > $2) GROUP BY x.user_id`;
+      const rows = await query<{ user_id: string; roles: string[] }>('accounts.roles_of_many', text, [userIds, at]);
+      return new Map(rows.map((row) => [row.user_id, row.roles]));
     },
 
     openInvite: (userId: string, at: Date): Promise<{ createdAt: Date; expiresAt: Date } | null> =>

@@ -35,8 +35,6 @@ export interface AccountService {
   /** Keeps an invited account as it is until the transaction ends. False when it isn't invited (any more). */
   lockInvited(tx: Tx, id: string): Promise<boolean>;
   rename(tx: Tx, id: string, name: string): Promise<void>;
-  /** Notes the time of a completed sign-in; false where the account is no longer active, and nobody may come in. */
-  signedIn(tx: Tx, id: string): Promise<boolean>;
   /**
    * Ends the person's sessions and tokens too, and records `user.disable`. Throws AppError `not_found` (404),
    * `users.last_admin` (409) where nobody could administer any more. Doing it twice changes nothing.
@@ -114,16 +112,14 @@ export function createAccountService(deps: {
       if (!(await store.setName(tx, id, name.trim(), clock.now()))) throw notFound();
     },
 
-    signedIn: (tx, id) => store.setLastSignIn(tx, id, clock.now()),
-
     disable: (id, origin) =>
       db.tx(async (tx) => {
         // Of two admins who disable each other at the same time, one stays.
         await store.lockAdmins(tx);
         const user = await known(tx, id);
-        const admins = await store.activeAdmins(tx, clock.now());
+        const admins = await store.lastingAdmins(tx);
         if (!(await store.setStatus(tx, id, ['active', 'invited'], 'disabled', clock.now()))) return;
-        if (admins > 0 && (await store.activeAdmins(tx, clock.now())) === 0) {
+        if (admins > 0 && (await store.lastingAdmins(tx)) === 0) {
           throw new AppError('users.last_admin', { status: 409 });
         }
         await store.cancelLinks(tx, 'invite', id, clock.now());

@@ -56,19 +56,15 @@ export function createAccountStore(db: Database) {
       return (await tx.user.updateMany({ where: { id }, data: { name, updatedAt: at } })).count === 1;
     },
 
-    async setLastSignIn(tx: Tx, id: string, at: Date): Promise<boolean> {
-      const { count } = await tx.user.updateMany({ where: { id, status: 'active' }, data: { lastSignInAt: at } });
-      return count === 1;
-    },
-
     hasPassword: async (tx: Tx, userId: string): Promise<boolean> =>
       (await tx.user.count({ where: { id: userId, password: { isNot: null } } })) === 1,
 
+    /** By assignment, by a team, by what these include. */
     async rolesOf(userId: string): Promise<string[]> {
       const rows = await db.query<{ name: string }>(
         'accounts.roles_of',
-        `SELECT r.name FROM assignment a JOIN role r ON r.id = a.role_id
-          WHERE a.user_id = $1::uuid AND (a.expires_at IS NULL OR a.expires_at > now())
+        `SELECT DISTINCT r.name FROM effective_role x JOIN role r ON r.id = x.role_id
+          WHERE x.user_id = $1::uuid AND (x.expires_at IS NULL OR x.expires_at > now())
           ORDER BY r.name`,
         [userId],
       );
@@ -105,6 +101,10 @@ export function createAccountStore(db: Database) {
           OR: [{ expiresAt: null }, { expiresAt: { gt: at } }],
         },
       }),
+
+    /** Those among them whose role has no end. */
+    lastingAdmins: (tx: Tx): Promise<number> =>
+      tx.assignment.count({ where: { role: { name: ADMIN_ROLE }, user: { status: 'active' }, expiresAt: null } }),
 
     async insertLink(
       tx: Tx,

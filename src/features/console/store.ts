@@ -14,12 +14,15 @@ export interface ConsoleStore {
 
 /**
  * One statement an answer: the console session counts only while the provider's session lives and the person is
- * active. last_seen_at moves at most once a minute, and the absolute end never does.
+ * active. last_seen_at moves at most once a minute, and the absolute end never does. The roles are those by teams and by
+ * inclusion, too, but a built-in one, which lets in here, counts only where it was given to the person.
  */
 const FIND = `WITH found AS (
     SELECT k.id_hash, k.session_uid, k.acr, k.auth_time, k.last_seen_at, u.id, u.email, u.name,
-      coalesce((SELECT json_agg(r.name ORDER BY r.name) FROM assignment a JOIN role r ON r.id = a.role_id
-        WHERE a.user_id = u.id AND (a.expires_at IS NULL OR a.expires_at > $2)), '[]'::json) AS roles
+      coalesce((SELECT json_agg(DISTINCT r.name ORDER BY r.name) FROM effective_role x JOIN role r ON r.id = x.role_id
+        WHERE x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > $2) AND (NOT r.built_in OR EXISTS (
+          SELECT FROM assignment a WHERE a.user_id = u.id AND a.role_id = r.id
+            AND (a.expires_at IS NULL OR a.expires_at > $2)))), '[]'::json) AS roles
     FROM console_session k JOIN session s ON s.uid = k.session_uid AND s.user_id = k.user_id
       JOIN user_account u ON u.id = k.user_id AND u.status = 'active'
     WHERE k.id_hash = $1 AND k.expires_at > $2 AND s.expires_at > $2
