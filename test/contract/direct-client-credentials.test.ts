@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import { newId } from '../../src/kernel/ids.ts';
 import { introspect } from '../support/oauth.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 
@@ -7,6 +8,18 @@ import { type Postern, startPostern } from '../support/postern.ts';
 // through both ways, and nothing about the answers may tell them apart.
 const THROUGH_LIBRARY = { 'content-encoding': 'identity' };
 const PAIRS = 700;
+/** Claims that must have been met in the answers, on either way. */
+const MET = [
+  'roles',
+  'groups',
+  'entitlements',
+  'truncated',
+  'realm_access',
+  'resource_access',
+  'permissions',
+  'gty',
+  'azp',
+];
 /** A quarter of a minute where the machine has nothing else to do. */
 const LONG_MS = 120_000;
 
@@ -26,12 +39,14 @@ interface Account {
 let postern: Postern;
 let keys: ReturnType<typeof createLocalJWKSet>;
 let one: Account;
-let both: Account;
+let both: Account & { id: string };
 let every: Account;
 let quiet: Account;
 let none: Account;
 let disabled: Account;
 let withRole: Account;
+/** Holds more roles than a token names, and belongs to teams. */
+let crowded: Account & { id: string };
 let seed = 20_261_122;
 
 /** Mulberry32: the same requests in every run. */
@@ -52,9 +67,14 @@ beforeAll(async () => {
   const permission = (name: string) => ({ name, description: `May ${name}` });
   await access.apis.create({ audience: orders, permissions: ['read', 'write', 'admin'].map(permission) }, by);
   const counting = ['read', 'count'].map(permission);
-  await access.apis.create({ audience: stock, lifetime: 900, signingAlg: 'EdDSA', permissions: counting }, by);
-  await access.apis.create({ audience: parcels, signingAlg: 'RS256', permissions: [permission('read')] }, by);
-  await access.apis.create({ audience: letters, tokenFormat: 'opaque', permissions: counting }, by);
+  const others = [
+    { audience: stock, lifetime: 900, signingAlg: 'EdDSA', claimProfile: 'keycloak', permissions: counting },
+    { audience: parcels, signingAlg: 'RS256', claimProfile: 'auth0', permissions: [permission('read')] },
+    { audience: letters, tokenFormat: 'opaque', claimProfile: 'keycloak', permissions: counting },
+  ] as const;
+  for (const { permissions, ...api } of others) {
+    await access.apis.create({ ...api, permissions: [...permissions] }, by);
+  }
   const make = (name: string, permissions: string[]) => serviceAccounts.create({ name, permissions }, by);
   one = await make('one', [`${orders}#read`, `${orders}#write`]);
   both = await make('both', [`${orders}#read`, `${stock}#read`, `${stock}#count`]);
@@ -71,11 +91,37 @@ beforeAll(async () => {
   await access.roles.create({ name: 'packer', permissions: [`${orders}#write`] }, by);
   await access.roles.assign('packer', { serviceAccountId: roleHolder.id }, by);
   withRole = roleHolder;
+  crowded = await make(
+    'crowded',
+    Object.keys(FORMS).map((audience) => `${audience}#read`),
+  );
+  await giveRolesAndTeams(crowded, 120, 3);
+  await giveRolesAndTeams(both, 2, 1);
   const jwks = (await (await fetch(`${postern.url}/oauth2/jwks`)).json()) as JSONWebKeySet;
   keys = createLocalJWKSet(jwks);
 });
 
 afterAll(() => postern.close());
+
+async function giveRolesAndTeams({ id }: { id: string }, roleCount: number, teamCount: number): Promise<void> {
+  const { prisma } = postern.db;
+  const at = new Date();
+  const named = (kind: string, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ id: newId(), name: `${kind}-${(n * 7) % count}-${id}`, createdAt: at }));
+  const roles = named('role', roleCount);
+  await prisma.role.createMany({ data: roles });
+  await prisma.roleReach.createMany({ data: roles.map((role) => ({ roleId: role.id, reachesId: role.id })) });
+  const common = { serviceAccountId: id, createdAt: at };
+  await prisma.assignment.createMany({
+    data: roles.map((role) => ({ id: newId(), roleId: role.id, grantedBy: 'test', ...common })),
+  });
+  const teams = named('team', teamCount);
+  await prisma.team.createMany({ data: teams.map((team) => ({ ...team, updatedAt: at })) });
+  await prisma.teamReach.createMany({ data: teams.map((team) => ({ teamId: team.id, reachesId: team.id })) });
+  await prisma.teamMember.createMany({
+    data: teams.map((team) => ({ id: newId(), teamId: team.id, addedBy: 'test', ...common })),
+  });
+}
 
 interface Generated {
   headers: Record<string, string>;
@@ -100,7 +146,7 @@ const RESOURCES = {
 const FORM = 'application/x-www-form-urlencoded';
 
 function generate(): Generated {
-  const account = mostly([one, both, every, every, every, quiet, withRole], [none, disabled]);
+  const account = mostly([one, both, every, every, crowded, quiet, withRole], [none, disabled]);
   const secret = mostly([account.secret], ['pst_wrong', '', `${account.secret}x`, 'ä b+c']);
   const grantType = mostly(['client_credentials'], ['password', '', undefined]);
   const scope = mostly(SCOPES.good, SCOPES.bad);
@@ -175,9 +221,16 @@ async function said(value: string, { clientId, secret }: Account): Promise<objec
   return { ...answer, lifetime: Number(exp) - Number(iat) };
 }
 
-const accounts = () => [one, both, every, quiet, withRole];
+const accounts = () => [one, both, every, crowded, quiet, withRole];
 
-async function compare(request: Generated): Promise<{ status: number; form: string | undefined }> {
+interface Compared {
+  status: number;
+  form: string | undefined;
+  /** Names of the claims that the token, or its introspection, had. */
+  names: string[];
+}
+
+async function compare(request: Generated): Promise<Compared> {
   const direct = await send(request, {});
   const rowsOfDirect = await written(direct.text);
   const library = await send(request, THROUGH_LIBRARY);
@@ -210,11 +263,16 @@ async function compare(request: Generated): Promise<{ status: number; form: stri
   expect(seen).toEqual(await view(library));
   expect({ about, ...rowsOfDirect }).toEqual({ about, ...rowsOfLibrary });
   const audience = String(rowsOfDirect.tokens[0]?.audience) as keyof typeof FORMS;
-  if (direct.status !== 200) return { status: direct.status, form: undefined };
-  const token = (seen.body as { access_token: { protectedHeader?: { alg: string }; active?: boolean } }).access_token;
+  if (direct.status !== 200) return { status: direct.status, form: undefined, names: [] };
+  interface Seen {
+    protectedHeader?: { alg: string };
+    claims?: object;
+    active?: boolean;
+  }
+  const token = (seen.body as { access_token: Seen }).access_token;
   const form = token.protectedHeader?.alg ?? (token.active === true ? 'opaque' : undefined);
   expect([about, form]).toEqual([about, FORMS[audience]]);
-  return { status: 200, form };
+  return { status: 200, form, names: Object.keys(token.claims ?? token) };
 }
 
 test(
@@ -222,8 +280,10 @@ test(
   async () => {
     const counts = new Map<number, number>();
     const forms = new Map<string, number>();
+    const met = new Set<string>();
     for (let pair = 0; pair < PAIRS; pair++) {
-      const { status, form } = await compare(generate());
+      const { status, form, names } = await compare(generate());
+      for (const name of names) met.add(name);
       counts.set(status, (counts.get(status) ?? 0) + 1);
       if (form) forms.set(form, (forms.get(form) ?? 0) + 1);
     }
@@ -232,6 +292,7 @@ test(
     expect(counts.get(400)).toBeGreaterThan(60);
     expect(counts.get(401)).toBeGreaterThan(60);
     expect([...counts.keys()].sort()).toEqual([200, 400, 401]);
+    expect(MET.filter((name) => !met.has(name))).toEqual([]);
     expect(Math.min(...Object.values(FORMS).map((form) => forms.get(form) ?? 0))).toBeGreaterThan(10);
   },
   LONG_MS,
