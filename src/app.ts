@@ -11,7 +11,8 @@ import { createProviderPages } from './composition/provider-pages.ts';
 import { createRedeem } from './composition/redeem.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { createProtocol } from './oidc/protocol.ts';
-import { PATHS } from './oidc/settings.ts';
+import { aliasedPaths } from './oidc/client-auth/certificates.ts';
+import { METHODS, PATHS } from './oidc/settings.ts';
 import type { Config } from './platform/config/schema.ts';
 import type { Database } from './platform/db/database.ts';
 import { cleanExpired } from './platform/jobs/clean-expired.ts';
@@ -81,6 +82,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     log,
     keys: parts.keys,
     cookieKeys: secrets.cookieKeys,
+    dpopNonceKey: secrets.dpopNonceKey,
     builtInClients: [consoleClient(config)],
     pages: createProviderPages(views),
     clientLimit: createRequestLimit({ ...CLIENT_REQUESTS, name: 'client', onLimited }),
@@ -124,6 +126,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     i18n: parts.i18n,
     csrfKey: secrets.csrfKey,
     routes,
+    ...(config.mtlsIssuerUrl ? { partialHost: certificateHost(config.mtlsIssuerUrl) } : {}),
     before: [
       async (ctx, next) => {
         if (ctx.method !== 'GET' && ctx.method !== 'HEAD') await holdBody(ctx);
@@ -209,6 +212,12 @@ async function drained(server: Server): Promise<void> {
   server.closeIdleConnections();
   await closed;
   clearTimeout(late);
+}
+
+/** The address at which a proxy asks for certificates: the endpoints that are listed for it, and nothing else. */
+function certificateHost({ host }: URL): { host: string; serves(path: string): boolean } {
+  const paths = new Set(aliasedPaths(PATHS, (path) => path in METHODS).values());
+  return { host, serves: (path) => paths.has(path) };
 }
 
 /** Port 0 asks for any: the issuer has to name it before anything is built from it. */

@@ -51,6 +51,27 @@ const about: Record<SettingName, About> = {
     what: 'Where requests of Postern may go although the address is not public (keys by URI, discovery, logout notices): a Kubernetes API server, an application in the same network. A host that is listed may be http too; a host name without a port means all its ports. Certificates of a CA of your own: start with `NODE_EXTRA_CA_CERTS=/path/ca.pem`.',
     absent: 'none: https to public addresses only',
   },
+  POSTERN_CLIENT_CERTIFICATE_HEADER: {
+    field: 'clientCertificateHeader',
+    what:
+      'How the trusted proxies hand the client’s certificate on ([mutual TLS](guides/mutual-tls.md)). The header counts from ' +
+      '`POSTERN_TRUSTED_PROXIES` alone, which must overwrite or remove it in every request.',
+    absent: 'mutual TLS is off: certificates are not looked at',
+  },
+  POSTERN_CLIENT_CA: {
+    field: 'clientAuthorities',
+    what:
+      'The certificates, as PEM, of the authorities that issue those of clients. Each is trusted as it is; ' +
+      '`POSTERN_CLIENT_CA_FILE` names a file.',
+    absent: 'none: only certificates that are registered themselves prove a client',
+  },
+  POSTERN_MTLS_ISSUER: {
+    field: 'mtlsIssuerUrl',
+    what:
+      'The address at which the proxy asks for certificates, where it is not the issuer’s. It is served for the endpoints of ' +
+      'the protocol alone and listed as `mtls_endpoint_aliases`; certificates then count under it alone.',
+    absent: 'certificates count at the issuer’s own address',
+  },
   POSTERN_SMTP_URL: {
     field: 'smtpUrl',
     what: 'Mail server, with user and password where it asks for them.',

@@ -6,6 +6,7 @@ import type { ClientSettings } from '../kernel/client-settings.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Database } from '../platform/db/database.ts';
 import { CLIENT_CHANGED } from '../platform/db/notify.ts';
+import { certificateMetadata } from './client-auth/certificate-metadata.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { holdsProfile, protocolMetadata } from './requests/client-metadata.ts';
 

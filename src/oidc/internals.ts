@@ -4,6 +4,7 @@ import type { AdapterPayload, Client } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../platform/crypto/digest.ts';
 import type { Database } from '../platform/db/database.ts';
+import { withoutMutualTls } from './client-auth/certificate-metadata.ts';
 import { attachFacts } from './client-facts.ts';
 import type { ClientSource } from './client-source.ts';
 import { requestOf } from './request-of.ts';
@@ -47,6 +48,9 @@ export function matchesDigest(stored: string | undefined, presented: string, now
   return matched;
 }
 
+/** Endpoints at which each request of a client counts against its limit. */
+const LIMITED = new Set(['token', 'pushed_authorization_request']);
+
 export function override(
   provider: Provider,
   deps: {
@@ -55,6 +59,8 @@ export function override(
     clients: ClientSource;
     sessions: SessionStore;
     clientLimit: { take(key: string): Promise<void> };
+    /** Certificates are looked at. */
+    mutualTls: boolean;
   },
 ): void {
   const { db, clock, clients, sessions, clientLimit } = deps;
@@ -68,10 +74,10 @@ export function override(
     if (typeof id !== 'string' || id === '') return undefined;
     const record = await clients.find(id);
     if (!record) return undefined;
-    if (inside.constructor.ctx?.oidc?.route === 'token') await clientLimit.take(id);
+    if (LIMITED.has(inside.constructor.ctx?.oidc?.route ?? '')) await clientLimit.take(id);
     let client = instances.get(record);
     if (!client) {
-      client = new inside.Client(record.metadata);
+      client = new inside.Client(deps.mutualTls ? record.metadata : withoutMutualTls(record.metadata));
       attachFacts(client, record.facts);
       instances.set(record, client);
     }

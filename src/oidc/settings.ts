@@ -1,13 +1,21 @@
 import type { JWK } from 'jose';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { AccountSource } from './account-source.ts';
 import { ASSERTION_ALGORITHMS, assertionProblem } from './assertions.ts';
 import { CLAIMS, createFindAccount, extraTokenClaims } from './claims.ts';
-import { permissionsOn } from './client-facts.ts';
+import { type MutualTls, TLS_METHODS } from './client-auth/certificates.ts';
+import { INTROSPECT, permissionsOn } from './client-facts.ts';
 import { loadExistingGrant } from './grants.ts';
 import { ACR_TWO_FACTORS, createPolicy } from './policy.ts';
+import { assertClaimsParameter } from './requests/claims-parameter.ts';
+import { RESPONSE_ALGORITHM } from './requests/client-metadata.ts';
+import { fapiAlgorithmProblem, fapiProfile, rotatesRefreshToken } from './requests/fapi.ts';
+import { createRequestObjectCheck, REQUEST_ALGORITHMS } from './requests/request-object.ts';
 import { defaultResource, getResourceServerInfo } from './resources.ts';
+import { dpop } from './sender/dpop.ts';
+import { PROOF_ALGORITHMS } from './sender/dpop-proof.ts';
 
 export const PATHS = {
   authorization: '/oauth2/authorize',
@@ -26,11 +34,12 @@ export const PATHS = {
 
 /** What each endpoint answers to; any other method gets 405 (RFC 9110 section 15.5.6). */
 export const METHODS: Record<string, string[]> = {
-  [PATHS.authorization]: ['GET'],
+  [PATHS.authorization]: ['GET', 'POST'],
   [PATHS.token]: ['POST', 'OPTIONS'],
   [PATHS.userinfo]: ['GET', 'POST', 'OPTIONS'],
   [PATHS.introspection]: ['POST', 'OPTIONS'],
   [PATHS.revocation]: ['POST', 'OPTIONS'],
+  [PATHS.pushed_authorization_request]: ['POST', 'OPTIONS'],
   [PATHS.jwks]: ['GET', 'OPTIONS'],
   [PATHS.end_session]: ['GET'],
   [`${PATHS.end_session}/confirm`]: ['POST'],
@@ -55,9 +64,6 @@ const ID_TOKEN = HOUR;
 const CLOCK_TOLERANCE = 10;
 export const INTERACTION_SECONDS = HOUR / 2;
 
-/** The permission on an API that lets its holder, the API's own service, ask whether a token for it is active. */
-const INTROSPECT = 'introspect';
-
 export interface ProviderPages {
   error(ctx: KoaContextWithOIDC, problem: { error: string; error_description?: string | undefined }): void;
   confirmSignOut(ctx: KoaContextWithOIDC, form: string): void;
@@ -68,16 +74,19 @@ export interface SettingsInput {
   config: Config;
   jwks: { keys: JWK[] };
   cookieKeys: string[];
+  /** 32 bytes, the same in every process. */
+  dpopNonceKey: Buffer;
   adapter: AdapterFactory;
   accounts: AccountSource;
   pages: ProviderPages;
+  mutualTls: MutualTls;
   now: () => Date;
   recordJwt: NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']>;
 }
 
 /** Every option of the library that Postern sets, in one place. What is not on is listed as off where its default is on. */
 export function settings(input: SettingsInput): Configuration {
-  const { config, pages, now } = input;
+  const { config, pages, now, mutualTls } = input;
   const cookie = { signed: true, httpOnly: true, sameSite: 'lax' as const, secure: config.secure, overwrite: true };
   const seconds = () => Math.floor(now().getTime() / 1000);
 
@@ -95,18 +104,27 @@ export function settings(input: SettingsInput): Configuration {
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
     pkce: { required: () => true },
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
-    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    clientAuthMethods: [
+      ...(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const),
+      ...(mutualTls.enabled ? TLS_METHODS : []),
+    ],
+    discovery: mutualTls.metadata(PATHS, (path) => path in METHODS),
+    clientDefaults: { id_token_signed_response_alg: 'ES256', introspection_signed_response_alg: 'ES256' },
     enabledJWA: {
       clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       idTokenSigningAlgValues: ['ES256', 'RS256'],
+      requestObjectSigningAlgValues: [...REQUEST_ALGORITHMS],
+      authorizationSigningAlgValues: [RESPONSE_ALGORITHM],
+      introspectionSigningAlgValues: [...SIGNING_ALGORITHMS],
+      dPoPSigningAlgValues: [...PROOF_ALGORITHMS],
     },
     clockTolerance: CLOCK_TOLERANCE,
     assertJwtClientAuthClaimsAndHeader(_ctx, claims, header, client) {
-      const problem = assertionProblem(
-        { claims, header },
-        { issuer: config.issuer, clientId: client.clientId, now: seconds(), tolerance: CLOCK_TOLERANCE },
-      );
+      const problem =
+        assertionProblem(
+          { claims, header },
+          { issuer: config.issuer, clientId: client.clientId, now: seconds(), tolerance: CLOCK_TOLERANCE },
+        ) ?? fapiAlgorithmProblem(client, header.alg);
       if (problem !== undefined) throw new errors.InvalidClientAuth(problem);
     },
     clientBasedCORS(_ctx, origin, client) {
@@ -123,7 +141,7 @@ export function settings(input: SettingsInput): Configuration {
     // A refresh token without offline_access ends with the session; one with it was consented to as such.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async (_ctx, source) => !source.scopes.has('offline_access'),
-    rotateRefreshToken: true,
+    rotateRefreshToken: rotatesRefreshToken,
 
     formats: { customizers: { jwt: input.recordJwt } },
     ttl: {
@@ -153,7 +171,7 @@ export function settings(input: SettingsInput): Configuration {
 
     features: {
       devInteractions: { enabled: false },
-      claimsParameter: { enabled: true },
+      claimsParameter: { enabled: true, assertClaimsParameter },
       clientCredentials: { enabled: true },
       userinfo: { enabled: true },
       resourceIndicators: {
@@ -170,6 +188,8 @@ export function settings(input: SettingsInput): Configuration {
           (token.clientId === client.clientId ||
             ('aud' in token && typeof token.aud === 'string' && permissionsOn(client, token.aud).includes(INTROSPECT))),
       },
+      // RFC 9701: an answer that a service can keep as evidence, for those that ask for it in Accept.
+      jwtIntrospection: { enabled: true },
       // A token of somebody else's is left alone, and its holder learns nothing (RFC 7009 section 2.2).
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       rpInitiatedLogout: {
@@ -177,8 +197,16 @@ export function settings(input: SettingsInput): Configuration {
         logoutSource: (ctx, form) => pages.confirmSignOut(ctx, form),
         postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
       },
-      dPoP: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
+      dPoP: dpop(input.dpopNonceKey, seconds),
+      pushedAuthorizationRequests: { enabled: true },
+      // By value only: no address that a request names is ever fetched (RFC 9101 section 10.4.1).
+      requestObjects: {
+        enabled: true,
+        assertJwtClaimsAndHeader: createRequestObjectCheck({ now: seconds, tolerance: CLOCK_TOLERANCE }),
+      },
+      jwtResponseModes: { enabled: true },
+      fapi: { enabled: true, profile: fapiProfile },
+      mTLS: mutualTls.features,
       backchannelLogout: { enabled: false },
     },
   };

@@ -7,6 +7,7 @@ import Provider, { type ClientMetadata, type Configuration, type ResourceServer 
 import { createMemoryAdapter, setStorage } from 'oidc-provider/lib/adapters/memory_adapter.js';
 import LRU from 'oidc-provider/lib/helpers/lru.js';
 import type { AccountRecord } from '../../../src/oidc/account-row.ts';
+import { createMutualTls } from '../../../src/oidc/client-auth/certificates.ts';
 import { ACR_TWO_FACTORS } from '../../../src/oidc/policy.ts';
 import { settings } from '../../../src/oidc/settings.ts';
 import type { Config } from '../../../src/platform/config/schema.ts';
@@ -65,6 +66,7 @@ const shared: Configuration = settings({
   config: { issuer, secure: false, sessionIdleSeconds: 3600, sessionAbsoluteSeconds: 86_400 } as Config,
   jwks,
   cookieKeys: [randomBytes(32).toString('base64url')],
+  dpopNonceKey: randomBytes(32),
   adapter: createMemoryAdapter(),
   accounts: { find: async () => account },
   pages: {
@@ -74,6 +76,13 @@ const shared: Configuration = settings({
     confirmSignOut: () => undefined,
     signedOut: () => undefined,
   },
+  mutualTls: createMutualTls({
+    header: undefined,
+    authorities: [],
+    origin: undefined,
+    now: () => new Date(),
+    onUnreadable: () => undefined,
+  }),
   now: () => new Date(),
   recordJwt: () => undefined,
 });

@@ -74,6 +74,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       `must not be longer than POSTERN_SESSION_ABSOLUTE_SECONDS (${sessionAbsoluteSeconds})`,
     );
   }
+  const trustedProxies = read('POSTERN_TRUSTED_PROXIES') ?? [];
+  const certificates = readCertificateSettings(read, trustedProxies, issuerUrl);
   return {
     port,
     host: read('POSTERN_HOST') ?? (loopback ? '127.0.0.1' : '0.0.0.0'),
@@ -83,7 +85,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     databaseUrl: read('DATABASE_URL'),
     dataDir: path.resolve(read('POSTERN_DATA_DIR') ?? 'data'),
     masterKey: read('POSTERN_MASTER_KEY'),
-    trustedProxies: read('POSTERN_TRUSTED_PROXIES') ?? [],
+    trustedProxies,
     smtpUrl: read('POSTERN_SMTP_URL'),
     mailFrom: read('POSTERN_MAIL_FROM') ?? `Postern <postern@${issuerUrl.hostname}>`,
     workers: read('POSTERN_WORKERS') ?? 1,
@@ -94,6 +96,28 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     sessionIdleSeconds,
     sessionAbsoluteSeconds,
     allowedHosts: read('POSTERN_ALLOWED_HOSTS') ?? [],
+    ...certificates,
     outgoingAllow: read('POSTERN_OUTGOING_ALLOW') ?? [],
   };
+}
+
+type Read = <N extends SettingName>(name: N) => ReturnType<(typeof settings)[N]['parse']> | undefined;
+
+/** Certificates are read from the header of a trusted proxy alone: every other setting about them needs both. */
+function readCertificateSettings(read: Read, trustedProxies: string[], issuerUrl: URL) {
+  const clientCertificateHeader = read('POSTERN_CLIENT_CERTIFICATE_HEADER');
+  const authorities = read('POSTERN_CLIENT_CA');
+  const mtlsIssuer = read('POSTERN_MTLS_ISSUER');
+  const name = 'POSTERN_CLIENT_CERTIFICATE_HEADER';
+  if (clientCertificateHeader === undefined) {
+    const needs = authorities ? 'POSTERN_CLIENT_CA' : mtlsIssuer ? 'POSTERN_MTLS_ISSUER' : undefined;
+    if (needs) throw invalidSetting(needs, `is of no use without ${name}`);
+  } else if (trustedProxies.length === 0) {
+    throw invalidSetting(name, 'needs POSTERN_TRUSTED_PROXIES: the header counts from those alone');
+  }
+  const mtlsIssuerUrl = mtlsIssuer === undefined ? undefined : new URL(mtlsIssuer);
+  if (mtlsIssuerUrl?.host === issuerUrl.host) {
+    throw invalidSetting('POSTERN_MTLS_ISSUER', 'must be another address than POSTERN_ISSUER, or be left out');
+  }
+  return { clientCertificateHeader, clientAuthorities: authorities ?? [], mtlsIssuerUrl };
 }

@@ -1,5 +1,9 @@
+import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { readPem } from '../crypto/certificate.ts';
+import { authorityProblem } from '../crypto/certificate-chain.ts';
 import { readAllowEntry } from '../outgoing/allow-list.ts';
+import { CERTIFICATE_HEADERS, type CertificateHeader } from '../web/client-certificate.ts';
 
 /** What the installation is told from outside, once, at start. Durations are seconds. */
 export interface Config {
@@ -31,6 +35,12 @@ export interface Config {
   sessionAbsoluteSeconds: number;
   /** Host names (with port, where it is not the scheme's own) served beside the issuer's. */
   allowedHosts: string[];
+  /** How trusted proxies hand a client's certificate on (RFC 8705); undefined: certificates are not looked at. */
+  clientCertificateHeader: CertificateHeader | undefined;
+  /** Whoever issues certificates that stand for a client by a name. */
+  clientAuthorities: X509Certificate[];
+  /** Where proxies ask for certificates (RFC 8705 section 5); undefined: at the issuer's own address, or nowhere. */
+  mtlsIssuerUrl: URL | undefined;
   /** Hosts, addresses and ranges that outgoing requests may go to although they are not public (outgoing/allow-list.ts). */
   outgoingAllow: string[];
 }
@@ -51,15 +61,19 @@ function url(protocols: string[], message: string) {
   return z.string().refine(isUrl, { message, abort: true });
 }
 
-const issuer = url(['https:', 'http:'], 'must be an absolute URL such as https://id.example.com')
-  .refine((value) => {
-    const parsed = new URL(value);
-    return parsed.search === '' && parsed.hash === '' && parsed.username === '' && parsed.password === '';
-  }, 'must have no query, fragment, user or password')
-  .refine(
-    (value) => new URL(value).pathname === '/',
-    'must have no path: Postern needs a host name (or port) of its own',
-  );
+function origin(protocols: string[], message: string) {
+  return url(protocols, message)
+    .refine((value) => {
+      const parsed = new URL(value);
+      return parsed.search === '' && parsed.hash === '' && parsed.username === '' && parsed.password === '';
+    }, 'must have no query, fragment, user or password')
+    .refine(
+      (value) => new URL(value).pathname === '/',
+      'must have no path: Postern needs a host name (or port) of its own',
+    );
+}
+
+const issuer = origin(['https:', 'http:'], 'must be an absolute URL such as https://id.example.com');
 
 const masterKey = z.string().transform((value, context) => {
   const key = Buffer.from(value, 'base64url');
@@ -79,6 +93,24 @@ const outgoing = list.refine(
   'must be host names, host:port, addresses or CIDR ranges, separated by commas',
 );
 
+const clientAuthorities = z.string().transform((value, context): X509Certificate[] => {
+  const refuse = (message: string) => {
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  };
+  let certificates: X509Certificate[];
+  try {
+    certificates = readPem(value);
+  } catch {
+    return refuse('must be certificates of authorities as PEM, and nothing else');
+  }
+  for (const certificate of certificates) {
+    const problem = authorityProblem(certificate);
+    if (problem) return refuse(`holds a certificate (serial ${certificate.serialNumber}) that ${problem}`);
+  }
+  return certificates;
+});
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const DATABASE_PROTOCOLS = ['postgres:', 'postgresql:'];
 
@@ -92,6 +124,11 @@ export const settings = {
   POSTERN_MASTER_KEY: masterKey,
   POSTERN_TRUSTED_PROXIES: proxies,
   POSTERN_ALLOWED_HOSTS: list,
+  POSTERN_CLIENT_CERTIFICATE_HEADER: z.enum(CERTIFICATE_HEADERS, {
+    message: `must be one of ${CERTIFICATE_HEADERS.join(', ')}`,
+  }),
+  POSTERN_CLIENT_CA: clientAuthorities,
+  POSTERN_MTLS_ISSUER: origin(['https:'], 'must be an absolute https URL such as https://mtls.id.example.com'),
   POSTERN_OUTGOING_ALLOW: outgoing,
   POSTERN_SMTP_URL: url(['smtp:', 'smtps:'], 'must be a URL such as smtps://user:password@mail.example.com'),
   POSTERN_MAIL_FROM: z.string().regex(/^[^\r\n]*[^\s@]+@[^\s@]+$|^[^\r\n<]*<[^\s@<>]+@[^\s@<>]+>$/, {

@@ -7,18 +7,30 @@ export interface ServedHost {
   protocol: 'http' | 'https';
 }
 
+/** A host under which only some paths are served, always over https. */
+export interface PartialHost {
+  host: string;
+  serves(path: string): boolean;
+}
+
 export interface Hosts {
   /** The host that the request is for, when it is one that is served here. */
   served(ctx: Ctx, fromProxy: boolean): ServedHost | undefined;
 }
 
 /** Only the issuer's host and the listed aliases are served: discovery and links are made from it. */
-export function createHosts({ issuerUrl, allowedHosts }: Pick<Config, 'issuerUrl' | 'allowedHosts'>): Hosts {
+export function createHosts(
+  { issuerUrl, allowedHosts }: Pick<Config, 'issuerUrl' | 'allowedHosts'>,
+  partial?: PartialHost,
+): Hosts {
   const own = issuerUrl.protocol === 'https:' ? 'https' : 'http';
   const aliases = new Set(allowedHosts.map((host) => host.toLowerCase()));
 
-  function match(host: string, forwardedProtocol: string | undefined): ServedHost | undefined {
+  function match(path: string, host: string, forwardedProtocol: string | undefined): ServedHost | undefined {
     if (hostOf(host, own) === issuerUrl.host) return { host: issuerUrl.host, protocol: own };
+    if (partial && hostOf(host, 'https') === partial.host) {
+      return partial.serves(path) ? { host: partial.host, protocol: 'https' } : undefined;
+    }
     const protocol = forwardedProtocol ?? 'http';
     const alias = hostOf(host, protocol);
     if (alias === undefined || !aliases.has(alias)) return undefined;
@@ -30,10 +42,10 @@ export function createHosts({ issuerUrl, allowedHosts }: Pick<Config, 'issuerUrl
       const forwarded = (name: string): string | undefined =>
         fromProxy ? ctx.get(name).split(',').at(-1)?.trim().toLowerCase() || undefined : undefined;
       const protocol = forwarded('x-forwarded-proto') ?? ('encrypted' in ctx.req.socket ? 'https' : undefined);
-      const direct = match(ctx.get('host'), protocol);
+      const direct = match(ctx.path, ctx.get('host'), protocol);
       if (direct !== undefined) return direct;
       const through = forwarded('x-forwarded-host');
-      return through === undefined ? undefined : match(through, protocol);
+      return through === undefined ? undefined : match(ctx.path, through, protocol);
     },
   };
 }

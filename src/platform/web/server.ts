@@ -15,7 +15,7 @@ import { createErrorRenderer } from './errors.ts';
 import { openFlashJar } from './flash.ts';
 import { setSecurityHeaders } from './headers.ts';
 import { healthRoutes } from './health-routes.ts';
-import { createHosts } from './hosts.ts';
+import { createHosts, type PartialHost } from './hosts.ts';
 import type { I18n, Locale } from './i18n.ts';
 import { misdirected } from './misdirected.ts';
 import { createProxies, stripForwarded } from './proxies.ts';
@@ -36,6 +36,8 @@ export interface WebAppOptions {
   routes: Route[];
   /** Run for every request to a served host, before the routes (limits, say). */
   before?: Middleware<WebState>[];
+  /** Served beside the issuer's host and its aliases. */
+  partialHost?: PartialHost;
   /** Answers what no route of ours does: the OpenID provider, which reads its request bodies itself. */
   fallthrough?: Middleware<WebState>;
 }
@@ -49,7 +51,7 @@ export function createWebApp(options: WebAppOptions): Koa<WebState> {
   const app = new Koa<WebState>({ proxy: true });
   app.on('error', (error: NodeJS.ErrnoException) => log.debug({ err: error }, 'the answer could not be sent'));
   const errors = createErrorRenderer({ views, log });
-  const hosts = createHosts(config);
+  const hosts = createHosts(config, options.partialHost);
   const use = (middleware: WebMiddleware): void => {
     app.use(middleware as Middleware<WebState>);
   };
