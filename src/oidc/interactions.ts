@@ -47,9 +47,17 @@ export function createInteractions(deps: {
 }): InteractionPort {
   const { provider, clients, accounts } = deps;
 
-  async function details(ctx: Ctx) {
+  type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
+  /** Read once in each request. */
+  const known = new WeakMap<Ctx, Details>();
+
+  async function details(ctx: Ctx): Promise<Details> {
+    const before = known.get(ctx);
+    if (before) return before;
     try {
-      return await provider().interactionDetails(ctx.req, ctx.res);
+      const found = await provider().interactionDetails(ctx.req, ctx.res);
+      known.set(ctx, found);
+      return found;
     } catch (error) {
       if (error instanceof Error && error.name === 'SessionNotFound') {
         throw new AppError('interaction.expired', { status: 410 });
@@ -58,10 +66,13 @@ export function createInteractions(deps: {
     }
   }
 
-  async function finish(ctx: Ctx, result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
-    const location = await provider().interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
+  /** As Provider.interactionResult does, which would read the interaction once more. */
+  async function finish(ctx: Ctx, result: NonNullable<Details['result']>): Promise<void> {
+    const interaction = await details(ctx);
+    interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+    await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
     ctx.status = 303;
-    ctx.redirect(location);
+    ctx.redirect(interaction.returnTo);
     // Koa's redirect sets 302 unless a redirect status stands already.
     ctx.status = 303;
   }

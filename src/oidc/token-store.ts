@@ -4,13 +4,14 @@ import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
 import { factsOf } from './client-facts.ts';
+import { exchangedColumns, exchangeOf } from './exchange-note.ts';
 import { forgetReads, readTogether } from './request-reads.ts';
 import { deferWrite, isAllowedAlias } from './request-writes.ts';
 import { createTokenReads, toPayload } from './token-reads.ts';
 import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
-const ISSUED = new Set(['AccessToken', 'ClientCredentials', 'RefreshToken']);
+const ISSUED = new Set(['AccessToken', 'AuthorizationCode', 'ClientCredentials', 'RefreshToken']);
 
 const UPSERT = `INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant_id, session_uid, scopes, audience,
     created_at, expires_at, payload)
@@ -58,17 +59,18 @@ export function createTokenStore(deps: { db: Database; audit: Audit; clock: Cloc
       const account = kind === 'ClientCredentials' ? factsOf(Provider.ctx?.oidc.client).serviceAccount : undefined;
       const owner = account ? { serviceAccountId: account.id } : {};
       const row = toTokenRow(kind, id, stored, { format: 'opaque', ...owner });
+      Object.assign(row, ISSUED.has(kind) && exchangedColumns(exchangeOf(Provider.ctx)));
       if (kind === 'Grant') {
         row.grant_id = id;
         forgetReads(Provider.ctx);
       }
       if (kind === 'Interaction') row.session_uid = text(payload.session?.uid);
+      // What a client asks for (`claims`, `nonce`) is stored as it came.
+      if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');
       if (ISSUED.has(kind)) {
         if (!deferWrite(Provider.ctx, row)) await audit.commit([], [row]);
         return;
       }
-      // What a client asks for (`claims`, `nonce`) is stored as it came.
-      if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');
       await db.query('token-upsert', UPSERT, [
         hashOf(id),
         row.kind,

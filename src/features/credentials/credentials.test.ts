@@ -70,8 +70,7 @@ describe('passwords', () => {
       const verify = jest.spyOn(hasher, 'verify');
       const burn = jest.spyOn(hasher, 'burn');
       const made = jest.spyOn(hasher, 'hash');
-      const { prisma } = database.db;
-      const read = jest.spyOn(prisma.password, 'findUnique');
+      const read = jest.spyOn(database.db, 'query');
       const ok = await credentials.verifyPassword(id, 'not the password');
       const done = {
         ok,

@@ -7,12 +7,21 @@ export interface TotpRow {
   secretEnc: Bytes;
 }
 
+// Every sign-in runs these three; the rest is rare, and Prisma's.
+const PASSWORD = 'SELECT hash, pepper_id AS "pepperId" FROM password WHERE user_id = $1::uuid';
+const TOTP = `SELECT id, secret_enc AS "secretEnc" FROM totp_factor
+  WHERE user_id = $1::uuid AND confirmed_at IS NOT NULL`;
+const USE_TOTP_STEP = `UPDATE totp_factor SET last_step = $2, last_used_at = $3
+  WHERE id = $1::uuid AND confirmed_at IS NOT NULL AND last_step < $2 RETURNING 1`;
+
 export function createCredentialStore(db: Database) {
   const { prisma } = db;
 
   return {
-    passwordOf: (userId: string): Promise<{ hash: string; pepperId: string } | null> =>
-      prisma.password.findUnique({ where: { userId }, select: { hash: true, pepperId: true } }),
+    async passwordOf(userId: string): Promise<{ hash: string; pepperId: string } | null> {
+      const [row] = await db.query<{ hash: string; pepperId: string }>('credentials.password', PASSWORD, [userId]);
+      return row ?? null;
+    },
 
     async putPassword(tx: Tx, userId: string, hash: string, pepperId: string, at: Date): Promise<void> {
       const values = { hash, pepperId, updatedAt: at };
@@ -24,11 +33,10 @@ export function createCredentialStore(db: Database) {
       await prisma.password.updateMany({ where: { userId, hash: from }, data: { hash: to, pepperId } });
     },
 
-    totpOf: (userId: string): Promise<TotpRow | null> =>
-      prisma.totpFactor.findFirst({
-        where: { userId, confirmedAt: { not: null } },
-        select: { id: true, secretEnc: true },
-      }),
+    async totpOf(userId: string): Promise<TotpRow | null> {
+      const [row] = await db.query<TotpRow>('credentials.totp', TOTP, [userId]);
+      return row ?? null;
+    },
 
     /** A confirmed factor, in place of any that was there. */
     async putTotp(
@@ -42,11 +50,7 @@ export function createCredentialStore(db: Database) {
 
     /** One winner for each time step (RFC 6238 section 5.2): whoever's UPDATE still finds an older step. */
     async useTotpStep(id: string, step: bigint, at: Date): Promise<boolean> {
-      const used = await prisma.totpFactor.updateMany({
-        where: { id, confirmedAt: { not: null }, lastStep: { lt: step } },
-        data: { lastStep: step, lastUsedAt: at },
-      });
-      return used.count === 1;
+      return (await db.query('credentials.use_totp_step', USE_TOTP_STEP, [id, step, at])).length === 1;
     },
 
     async replaceRecoveryCodes(

@@ -107,7 +107,7 @@ export function createEnrollmentStep(
     async keepCodes(interaction, request) {
       const position = await progress.position(interaction);
       if (position.step !== 'codes') return { kind: 'elsewhere' };
-      return db.tx((tx) => progress.finish(tx, interaction, position, request));
+      return db.tx((tx) => progress.finishIn(tx, interaction, position, request));
     },
   };
 }

@@ -46,11 +46,11 @@ export function createFactorStep(needs: Needs, store: AttemptStore, progress: Pr
         await tries.failed(one, reason);
         return { kind: 'refused', reason };
       }
-      await tries.succeeded(one);
-      return db.tx(async (tx) => {
-        await audit.in(tx, tries.success(one));
-        return progress.finish(tx, interaction, at, origin.request);
-      });
+      const [finished] = await Promise.all([
+        progress.finish(interaction, at, origin.request, tries.success(one)),
+        tries.succeeded(one),
+      ]);
+      return finished;
     },
 
     async proveRecovery(interaction, code, origin) {

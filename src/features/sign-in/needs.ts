@@ -58,10 +58,7 @@ export interface Needs<I extends Interaction = Interaction> {
   /** One form for all spellings of a login. */
   normalizeEmail(login: string): string;
   accounts: {
-    findByLogin(login: string): Promise<Account | null>;
     byId(id: string): Promise<Account | null>;
-    /** Notes the time of a completed sign-in; false where the account is no longer active. */
-    signedIn(tx: Tx, id: string): Promise<boolean>;
   };
   links: {
     peekLink(kind: 'ticket', token: string): Promise<{ userId: string | null } | null>;

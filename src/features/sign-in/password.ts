@@ -12,7 +12,12 @@ export interface PasswordStep {
     interaction: Interaction,
     input: { login: string; password: string },
     origin: Origin,
-  ): Promise<{ kind: 'proven' } | { kind: 'refused' } | Throttled | { kind: 'other_account'; expected: Account }>;
+  ): Promise<
+    | { kind: 'proven'; step: 'factor' | 'enroll' }
+    | { kind: 'refused' }
+    | Throttled
+    | { kind: 'other_account'; expected: Account }
+  >;
   /** Whose ticket this is, without using it up; null where it can't be used here. */
   ticketHolder(interaction: Interaction, token: string): Promise<Account | null>;
   redeemTicket(interaction: Interaction, token: string, request: RequestInfo): Promise<boolean>;
@@ -21,11 +26,6 @@ export interface PasswordStep {
 /** The first step: the password, or a ticket for one that was proven a moment ago. */
 export function createPasswordStep(needs: Needs, store: AttemptStore, progress: Progress, tries: Tries): PasswordStep {
   const { db, clock, audit, accounts, links, credentials, normalizeEmail } = needs;
-
-  async function enrollmentFor(interaction: Interaction, account: Account): Promise<Buffer | null> {
-    const { totp } = await credentials.factorsOf(account.id);
-    return totp === null ? progress.offerSeed(interaction) : null;
-  }
 
   function startOf(interaction: Interaction, account: Account, enrollEnc: Buffer | null) {
     const passwordAt = clock.now();
@@ -48,7 +48,7 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
         const expected = await accounts.byId(interaction.accountId);
         if (expected && normalizeEmail(expected.email) !== login) return { kind: 'other_account', expected };
       }
-      const account = await accounts.findByLogin(login);
+      const account = await store.byLogin(login);
       const one: Try = { interaction, factor: 'password', login, account, origin };
       // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
       const verified = await tries.verify(one, () => credentials.verifyPassword(account?.id ?? null, password));
@@ -58,13 +58,13 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
         await tries.failed(one, reason ?? 'unknown_user');
         return { kind: 'refused' };
       }
-      await tries.succeeded(one);
-      const enrollEnc = await enrollmentFor(interaction, account);
-      await db.tx(async (tx) => {
-        await store.begin(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc));
-        await audit.in(tx, tries.success(one));
-      });
-      return { kind: 'proven' };
+      const enrollEnc = account.hasFactor ? null : progress.offerSeed(interaction);
+      const start = startOf(interaction, account, enrollEnc);
+      await Promise.all([
+        store.begin(progress.uidHash(interaction), start, audit.row(tries.success(one))),
+        tries.succeeded(one),
+      ]);
+      return { kind: 'proven', step: enrollEnc === null ? 'factor' : 'enroll' };
     },
 
     async ticketHolder(interaction, token) {
@@ -74,12 +74,12 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
     async redeemTicket(interaction, token, request) {
       const account = await holder(interaction, (await links.peekLink('ticket', token))?.userId);
       if (account === null) return false;
-      const enrollEnc = await enrollmentFor(interaction, account);
+      const { totp } = await credentials.factorsOf(account.id);
+      const enrollEnc = totp === null ? progress.offerSeed(interaction) : null;
       return db.tx(async (tx) => {
         const claimed = await links.claimLink(tx, 'ticket', token);
         if (claimed?.userId !== account.id) return false;
-        await store.begin(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc));
-        await audit.in(tx, {
+        const event = audit.row({
           action: 'user.factor_used',
           outcome: 'success',
           actor: actorOf(account),
@@ -88,6 +88,7 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
           request,
           data: { factor: 'password', via: 'ticket' },
         });
+        await store.beginIn(tx, progress.uidHash(interaction), startOf(interaction, account, enrollEnc), event);
         return true;
       });
     },

@@ -1,5 +1,6 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
+import type { AuditEvent } from '../../platform/audit/audit.ts';
 import { sha256 } from '../../platform/crypto/digest.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import type { Account, Interaction, Needs } from './needs.ts';
@@ -36,29 +37,59 @@ export interface Progress {
   /** A new seed for the enrolment page, encrypted. */
   offerSeed(interaction: Interaction): Buffer;
   offeredSeed(interaction: Interaction, attempt: Attempt): string;
-  /** Ends the attempt, for one caller only, and writes down the sign-in beside it. */
-  finish(tx: Tx, interaction: Interaction, reached: Reached, request: RequestInfo): Promise<Finished | Elsewhere>;
+  /** Ends the attempt, for one caller only, and writes down the sign-in beside it; `proof` is written in any case. */
+  finish(
+    interaction: Interaction,
+    reached: Reached,
+    request: RequestInfo,
+    proof: AuditEvent,
+  ): Promise<Finished | Elsewhere>;
+  /** The same inside the caller's transaction, which writes down what was proven. */
+  finishIn(tx: Tx, interaction: Interaction, reached: Reached, request: RequestInfo): Promise<Finished | Elsewhere>;
   /** Forgets what was proven. */
   cancel(interaction: Interaction, request: RequestInfo): Promise<void>;
 }
 
 export function createProgress(needs: Needs, store: AttemptStore): Progress {
-  const { clock, audit, accounts, credentials, envelope } = needs;
+  const { clock, audit, credentials, envelope } = needs;
   const uidHash = (interaction: Interaction): Buffer => sha256(interaction.uid);
   const seedAad = (interaction: Interaction): string =>
     `sign_in_attempt|enroll_enc|${uidHash(interaction).toString('hex')}`;
+
+  /** An account that was disabled since the password does not get in: the statement looks at it again. */
+  function ending(
+    interaction: Interaction,
+    { attempt, account }: Reached,
+    request: RequestInfo,
+    proofs: AuditEvent[],
+  ): { input: Parameters<AttemptStore['finish']>; finished: Finished } {
+    const at = clock.now();
+    const amr = finalAmr(attempt);
+    const signIn = audit.row({
+      action: 'user.sign_in',
+      outcome: 'success',
+      actor: actorOf(account),
+      target: targetOf(account),
+      clientId: interaction.client.id,
+      request,
+      data: { amr, acr },
+    });
+    return {
+      input: [uidHash(interaction), account.id, at, { always: proofs.map((event) => audit.row(event)), signIn }],
+      finished: { kind: 'finished', account, login: { accountId: account.id, amr, acr, at } },
+    };
+  }
 
   return {
     uidHash,
 
     async position(interaction) {
-      const expected = interaction.accountId === undefined ? null : await accounts.byId(interaction.accountId);
-      const attempt = await store.find(uidHash(interaction));
+      const found = await store.find(uidHash(interaction), interaction.accountId);
+      const { expected, attempt, account, hasFactor } = found;
       if (attempt === null || attempt.expiresAt <= clock.now()) return { step: 'password', expected };
       if (expected !== null && expected.id !== attempt.userId) return { step: 'password', expected };
-      const account = await accounts.byId(attempt.userId);
       if (account === null || account.status !== 'active') return { step: 'password', expected };
-      const step = stepOf(attempt, (await credentials.factorsOf(account.id)).totp !== null);
+      const step = stepOf(attempt, hasFactor);
       return step === 'password' ? { step, expected } : { step, attempt, account };
     },
 
@@ -69,29 +100,20 @@ export function createProgress(needs: Needs, store: AttemptStore): Progress {
       return envelope.open(attempt.enrollEnc, seedAad(interaction)).toString();
     },
 
-    async finish(tx, interaction, { attempt, account }, request) {
-      const at = clock.now();
-      if (!(await store.finish(tx, uidHash(interaction)))) return { kind: 'elsewhere' };
-      // An account that was disabled since the password does not get in.
-      if (!(await accounts.signedIn(tx, account.id))) return { kind: 'elsewhere' };
-      const amr = finalAmr(attempt);
-      await audit.in(tx, {
-        action: 'user.sign_in',
-        outcome: 'success',
-        actor: actorOf(account),
-        target: targetOf(account),
-        clientId: interaction.client.id,
-        request,
-        data: { amr, acr },
-      });
-      return { kind: 'finished', account, login: { accountId: account.id, amr, acr, at } };
+    async finish(interaction, reached, request, proof) {
+      const { input, finished } = ending(interaction, reached, request, [proof]);
+      return (await store.finish(...input)) ? finished : { kind: 'elsewhere' };
+    },
+
+    async finishIn(tx, interaction, reached, request) {
+      const { input, finished } = ending(interaction, reached, request, []);
+      return (await store.finishIn(tx, ...input)) ? finished : { kind: 'elsewhere' };
     },
 
     async cancel(interaction, request) {
-      const attempt = await store.find(uidHash(interaction));
-      const account = attempt && (await accounts.byId(attempt.userId));
+      const { account } = await store.find(uidHash(interaction), undefined);
       await needs.db.tx(async (tx) => {
-        await store.finish(tx, uidHash(interaction));
+        await store.forget(tx, uidHash(interaction));
         await audit.in(tx, {
           action: 'user.sign_in',
           outcome: 'failure',

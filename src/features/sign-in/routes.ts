@@ -55,8 +55,9 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     ctx: Ctx,
     interaction: I,
     found: Partial<Parameters<SignInPages['password']>[2]> = {},
+    known?: Position,
   ): Promise<void> {
-    const position = await progress.position(interaction);
+    const position = known ?? (await progress.position(interaction));
     const expected = position.step === 'password' ? position.expected : null;
     const login = found.login ?? expected?.email ?? interaction.loginHint ?? '';
     pages.password(ctx, interaction, { ...found, login, expected });
@@ -91,14 +92,15 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     within(ctx, input.params.uid, async (interaction) => {
       const base = `/interaction/${interaction.uid}`;
       if (interaction.prompt === 'consent') return seeOther(ctx, `${base}/consent`);
-      const { step } = await progress.position(interaction);
+      const position = await progress.position(interaction);
+      const { step } = position;
       if (step === 'factor') return seeOther(ctx, `${base}/factor`);
       if (step === 'enroll') return seeOther(ctx, `${base}/enroll`);
       if (step === 'codes') return seeOther(ctx, `${base}/recovery-codes`);
       const token = input.query.other === undefined ? ticket.read(ctx) : undefined;
       const holder = token === undefined ? null : await password.ticketHolder(interaction, token);
       if (holder !== null) return pages.ticket(ctx, interaction, holder);
-      await passwordPage(ctx, interaction);
+      await passwordPage(ctx, interaction, {}, position);
     }),
   );
 
@@ -128,7 +130,7 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     (ctx, { params: { uid }, body }) =>
       signingIn(ctx, uid, async (interaction) => {
         const result = await password.prove(interaction, body, originOf(ctx));
-        if (result.kind === 'proven') return next(ctx, uid);
+        if (result.kind === 'proven') return seeOther(ctx, `/interaction/${uid}/${result.step}`);
         if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
         if (result.kind === 'other_account') return passwordPage(ctx, interaction, { problem: 'other_account' });
         await passwordPage(ctx, interaction, { login: body.login, problem: 'refused' });

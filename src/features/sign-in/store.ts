@@ -1,30 +1,124 @@
 import type { SignInAttempt } from '../../generated/prisma/client.ts';
+import { AUDIT_COLUMNS, type AuditRow } from '../../platform/audit/audit.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Account } from './needs.ts';
 import type { Attempt, Method } from './steps.ts';
 
+/** What is stored of an interaction's sign-in, and of the people it is about. */
+export interface Found {
+  attempt: Attempt | null;
+  /** The person of the attempt. */
+  account: Account | null;
+  /** That person has a confirmed authenticator. */
+  hasFactor: boolean;
+  /** The person who is signed in already. */
+  expected: Account | null;
+}
+
 export interface AttemptStore {
-  find(uidHash: Buffer): Promise<Attempt | null>;
+  /** All of it at once; `expectedId` is the person who is signed in already. */
+  find(uidHash: Buffer, expectedId: string | undefined): Promise<Found>;
+  /** A person by their normalised login. */
+  byLogin(login: string): Promise<(Account & { hasFactor: boolean }) | null>;
   /** As find, and holds the row until the transaction ends: two posts of one browser run one after the other. */
   lock(tx: Tx, uidHash: Buffer): Promise<Attempt | null>;
   /** Two browsers that enrol a factor for one person run one after the other. */
   lockPerson(tx: Tx, userId: string): Promise<void>;
-  /** Starts from the proven password, forgetting whatever this interaction had reached before. */
-  begin(
-    tx: Tx,
-    uidHash: Buffer,
-    attempt: Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expiresAt'>,
-  ): Promise<void>;
+  /**
+   * Starts from the proven password, forgetting whatever this interaction had reached before; the event becomes
+   * durable with it.
+   */
+  begin(uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
+  beginIn(tx: Tx, uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
   recovered(tx: Tx, uidHash: Buffer, enrollEnc: Buffer): Promise<void>;
   enrolled(tx: Tx, uidHash: Buffer, amr: Method[], at: Date): Promise<void>;
-  /** True for exactly one caller: the attempt is over. */
-  finish(tx: Tx, uidHash: Buffer): Promise<boolean>;
+  /**
+   * Ends the attempt and notes the sign-in at the person. True for exactly one caller, and only while the account is
+   * active: `signIn` is written then, `always` in any case.
+   */
+  finish(uidHash: Buffer, userId: string, at: Date, events: { always: AuditRow[]; signIn: AuditRow }): Promise<boolean>;
+  finishIn(tx: Tx, ...input: Parameters<AttemptStore['finish']>): Promise<boolean>;
+  /** False where there was no attempt. */
+  forget(tx: Tx, uidHash: Buffer): Promise<boolean>;
 }
 
+type NewAttempt = Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expiresAt'>;
+
+const hasFactor = (user: string): string =>
+  `EXISTS (SELECT FROM totp_factor f WHERE f.user_id = ${user} AND f.confirmed_at IS NOT NULL)`;
+
+const FIND = `SELECT a.user_id AS "userId", a.amr, a.password_at AS "passwordAt", a.factor_at AS "factorAt",
+    a.must_enroll AS "mustEnroll", a.enroll_enc AS "enrollEnc", a.codes_shown_at AS "codesShownAt",
+    a.expires_at AS "expiresAt", u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor",
+    e.id AS "expectedId", e.email AS "expectedEmail", e.name AS "expectedName", e.status AS "expectedStatus"
+  FROM (SELECT $1::bytea AS uid_hash) given
+    LEFT JOIN sign_in_attempt a ON a.uid_hash = given.uid_hash
+    LEFT JOIN user_account u ON u.id = a.user_id
+    LEFT JOIN user_account e ON e.id = $2::uuid`;
+
+type AttemptRow = Omit<SignInAttempt, 'uidHash'>;
+
+interface FoundRow extends AttemptRow, Account {
+  hasFactor: boolean;
+  expectedId: string | null;
+  expectedEmail: string;
+  expectedName: string;
+  expectedStatus: string;
+}
+
+const BY_LOGIN = `SELECT u.id, u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor"
+  FROM user_account u WHERE u.email_normalized = $1`;
+
+const events = (parameter: string, condition: string): string => `INSERT INTO audit_event (${AUDIT_COLUMNS})
+  SELECT ${AUDIT_COLUMNS} FROM json_populate_recordset(NULL::audit_event, ${parameter}::json) WHERE ${condition}`;
+
+const RESET = [
+  'user_id',
+  'amr',
+  'password_at',
+  'factor_at',
+  'must_enroll',
+  'enroll_enc',
+  'codes_shown_at',
+  'expires_at',
+];
+
+const BEGIN = `WITH event AS (${events('$2', 'true')})
+  INSERT INTO sign_in_attempt SELECT * FROM json_populate_record(NULL::sign_in_attempt, $1::json)
+  ON CONFLICT (uid_hash) DO UPDATE SET ${RESET.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+
+const FINISH = `WITH gone AS (DELETE FROM sign_in_attempt WHERE uid_hash = $1 RETURNING user_id),
+  active AS (
+    UPDATE user_account u SET last_sign_in_at = $3 FROM gone
+    WHERE u.id = gone.user_id AND u.id = $2::uuid AND u.status = 'active' RETURNING 1),
+  always AS (${events('$4', 'true')}),
+  signed_in AS (${events('$5', 'EXISTS (SELECT FROM active)')})
+  SELECT EXISTS (SELECT FROM active) AS finished`;
+
 export function createAttemptStore(db: Database): AttemptStore {
+  const finishing = (...[uidHash, userId, at, { always, signIn }]: Parameters<AttemptStore['finish']>) => [
+    uidHash,
+    userId,
+    at,
+    JSON.stringify(always),
+    JSON.stringify([signIn]),
+  ];
+
   return {
-    async find(uidHash) {
-      const row = await db.prisma.signInAttempt.findUnique({ where: { uidHash: bytes(uidHash) } });
-      return row && toAttempt(row);
+    async find(uidHash, expectedId) {
+      const [row] = await db.query<FoundRow>('sign-in.find', FIND, [uidHash, expectedId ?? null]);
+      if (!row) throw new Error('the query gives one row');
+      const { expectedId: id, expectedEmail, expectedName, expectedStatus, email, name, status } = row;
+      return {
+        attempt: row.userId === null ? null : toAttempt(row),
+        account: email === null ? null : { id: row.userId, email, name, status },
+        hasFactor: row.hasFactor,
+        expected: id === null ? null : { id, email: expectedEmail, name: expectedName, status: expectedStatus },
+      };
+    },
+    async byLogin(login) {
+      const [row] = await db.query<Account & { hasFactor: boolean }>('sign-in.by_login', BY_LOGIN, [login]);
+      return row ?? null;
     },
     async lock(tx, uidHash) {
       await tx.$queryRaw`SELECT 1 FROM sign_in_attempt WHERE uid_hash = ${bytes(uidHash)} FOR UPDATE`;
@@ -34,22 +128,11 @@ export function createAttemptStore(db: Database): AttemptStore {
     async lockPerson(tx, userId) {
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`enroll:${userId}`}, 0))`;
     },
-    async begin(tx, uidHash, { userId, passwordAt, enrollEnc, expiresAt }) {
-      const fresh = {
-        userId,
-        amr: ['pwd'],
-        passwordAt,
-        factorAt: null,
-        mustEnroll: enrollEnc !== null,
-        enrollEnc: enrollEnc && bytes(enrollEnc),
-        codesShownAt: null,
-        expiresAt,
-      };
-      await tx.signInAttempt.upsert({
-        where: { uidHash: bytes(uidHash) },
-        create: { uidHash: bytes(uidHash), ...fresh },
-        update: fresh,
-      });
+    async begin(uidHash, attempt, event) {
+      await db.query('sign-in.begin', BEGIN, beginning(uidHash, attempt, event));
+    },
+    async beginIn(tx, uidHash, attempt, event) {
+      await tx.$executeRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event));
     },
     async recovered(tx, uidHash, enrollEnc) {
       await tx.signInAttempt.update({
@@ -63,19 +146,46 @@ export function createAttemptStore(db: Database): AttemptStore {
         data: { amr, mustEnroll: false, enrollEnc: null, factorAt: at, codesShownAt: at },
       });
     },
-    async finish(tx, uidHash) {
+    async finish(...input) {
+      const [row] = await db.query<{ finished: boolean }>('sign-in.finish', FINISH, finishing(...input));
+      return row?.finished === true;
+    },
+    async finishIn(tx, ...input) {
+      const [row] = await tx.$queryRawUnsafe<{ finished: boolean }[]>(FINISH, ...finishing(...input));
+      return row?.finished === true;
+    },
+    async forget(tx, uidHash) {
       const { count } = await tx.signInAttempt.deleteMany({ where: { uidHash: bytes(uidHash) } });
       return count === 1;
     },
   };
 }
 
+/** Both rows as JSON, by their column names. */
+function beginning(uidHash: Buffer, attempt: NewAttempt, event: AuditRow): [string, string] {
+  const { userId, passwordAt, enrollEnc, expiresAt } = attempt;
+  const row = {
+    uid_hash: hex(uidHash),
+    user_id: userId,
+    amr: ['pwd'],
+    password_at: passwordAt,
+    factor_at: null,
+    must_enroll: enrollEnc !== null,
+    enroll_enc: enrollEnc && hex(enrollEnc),
+    codes_shown_at: null,
+    expires_at: expiresAt,
+  };
+  return [JSON.stringify(row), JSON.stringify([event])];
+}
+
+const hex = (value: Buffer): string => `\\x${value.toString('hex')}`;
+
 /** Prisma wants bytes over an ArrayBuffer of their own; a Buffer may stand on a shared pool. */
 function bytes(value: Buffer): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(value);
 }
 
-function toAttempt(row: SignInAttempt): Attempt {
+function toAttempt(row: AttemptRow): Attempt {
   return {
     userId: row.userId,
     amr: row.amr as Method[],

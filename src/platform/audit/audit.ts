@@ -5,7 +5,7 @@ import type { Database, Tx } from '../db/database.ts';
 import { type AuditEvent, type AuditRow, toRow } from './event.ts';
 import { createGroupCommit } from './group-commit.ts';
 
-export type { Actor, AuditEvent } from './event.ts';
+export type { Actor, AuditEvent, AuditRow } from './event.ts';
 
 /** Rows of another table that must become durable together with their events, by column name. */
 export type CompanionRow = Record<string, unknown>;

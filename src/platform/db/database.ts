@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../observe/log.ts';
 import { translateFailure } from './failure.ts';
 import { createListener, type NotificationHandler } from './listener.ts';
@@ -52,6 +52,8 @@ export async function openDatabase({ url, log, maxConnections = 10 }: DatabaseOp
     maxLifetimeSeconds: 1_800,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: 30_000,
+    // Said once for each connection and not in every transaction.
+    options: '-c default_transaction_isolation=read\\ committed',
     // Where the server is gone without a word, its own timeout can't end a statement.
     query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
   });
@@ -87,9 +89,7 @@ export async function openDatabase({ url, log, maxConnections = 10 }: DatabaseOp
     prisma,
     async tx(work) {
       try {
-        return await prisma.$transaction((tx) => work(tx), {
-          isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted,
-        });
+        return await prisma.$transaction((tx) => work(tx));
       } catch (error) {
         throw translateFailure(error);
       }
