@@ -1,3 +1,5 @@
+import type { SigningAlg } from './access-token.ts';
+
 /**
  * Switches of the protocol that an admin sets for one client. Each is off, or empty, where it is left out; the names of
  * the registered metadata (RFC 7591 and its successors) stand beside them.
@@ -7,6 +9,8 @@ export interface ClientSettings {
   certificateBound?: boolean;
   /** It has to send a DPoP proof (RFC 9449 section 5.2, dpop_bound_access_tokens). */
   dpopBound?: boolean;
+  /** Signs introspection answers that it asks for as JWTs (RFC 9701 section 6, introspection_signed_response_alg). */
+  introspectionAlg?: SigningAlg;
   /** Authorization requests have to be pushed first (RFC 9126 section 6, require_pushed_authorization_requests). */
   requirePushedRequests?: boolean;
   /** Authorization requests have to be signed (RFC 9101 section 10.5, require_signed_request_object). */

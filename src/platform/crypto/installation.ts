@@ -13,6 +13,8 @@ export interface InstallationSecrets {
   counterKey: Buffer;
   /** HMAC key of recovery codes. */
   recoveryKey: Buffer;
+  /** 32 bytes, of which the nonces of DPoP are derived (RFC 9449 section 8). */
+  dpopNonceKey: Buffer;
   pairwiseSalt: string;
 }
 
@@ -24,6 +26,7 @@ const makers = {
   pepper: () => ({ id: randomToken(6), key: key() }),
   counter_key: key,
   recovery_key: key,
+  dpop_nonce_key: key,
   pairwise_salt: key,
 };
 
@@ -59,6 +62,7 @@ export async function loadInstallationSecrets(
     pepper: { id: pepper.id, key: bytes(pepper.key) },
     counterKey: bytes(value('counter_key')),
     recoveryKey: bytes(value('recovery_key')),
+    dpopNonceKey: bytes(value('dpop_nonce_key')),
     pairwiseSalt: value('pairwise_salt'),
   };
 }
