@@ -68,7 +68,7 @@ test('from the setup link to a verified token of a service, and every step in th
   await page.getByLabel('orders.read').check();
   await button(page, 'Create service account').click();
   const [clientId = '', secret = '', command = ''] = await page.locator('main .secret code').allTextContents();
-  expect(secret).toMatch(/^pst_[\w-]{43}$/);
+  expect(secret).toMatch(/^pst_[\w-]{43}[A-Za-z0-9]{6}$/);
   expect(command).toMatch(/^curl /);
 
   // Exactly as the page says it.

@@ -43,7 +43,7 @@ describe('on the pages', () => {
     expect(form?.fields.auth).toBe('secret');
     const shown = await browser.submit(page, 'jwks', { name: 'by-secret' });
     expect(shown.text).toContain('Service account created');
-    expect(shown.html).toMatch(/pst_[\w-]{43}/);
+    expect(shown.html).toMatch(/pst_[\w-]{49}/);
   });
 
   test('an account with keys is created without a secret, and its keys are shown', async () => {
@@ -95,7 +95,7 @@ describe('on the pages', () => {
 
     const stale = await browser.get(`${path}/keys`);
     const shown = await browser.submit(await browser.get(path), '/use-secret');
-    const secret = /pst_[\w-]{43}/.exec(shown.html)?.[0] ?? '';
+    const secret = /pst_[\w-]{49}/.exec(shown.html)?.[0] ?? '';
     await until(async () => (await clientCredentials(postern.url, { ...signer, secret })).status === 200);
     expect(await signs(next.privateKey)).toBe(401);
     const late = await browser.submit(stale, 'jwks', { jwks: setOf(signer.jwk) });

@@ -178,7 +178,7 @@ describe('S91 S86 secrets', () => {
         name: 'order-intake',
         'permissions[]': 'https://orders.example.com#orders.read',
       });
-      const secret = /pst_[\w-]{43}/.exec(made.html)?.[0];
+      const secret = /pst_[\w-]{49}/.exec(made.html)?.[0];
       keep('client secret', secret);
       const clientId =
         /\bsvc_\w+|\bsa_\w+/.exec(made.text)?.[0] ?? (await fresh.db.prisma.client.findFirstOrThrow()).clientId;

@@ -299,7 +299,7 @@ describe('how it answers', () => {
 describe('secrets', () => {
   test('S42 a client secret holds 256 bits, and no two are alike', async () => {
     const other = await createService(postern);
-    for (const { secret } of [service, other]) expect(secret).toMatch(/^pst_[\w-]{43}$/);
+    for (const { secret } of [service, other]) expect(secret).toMatch(/^pst_[\w-]{43}[A-Za-z0-9]{6}$/);
     expect(other.secret).not.toBe(service.secret);
     const made = new Set<string>();
     for (let i = 0; i < 20; i++) {
