@@ -9,9 +9,10 @@ import { createParts, type Parts } from './composition/parts.ts';
 import { ASSETS, VIEWS } from './composition/places.ts';
 import { createProviderPages } from './composition/provider-pages.ts';
 import { createRedeem } from './composition/redeem.ts';
+import { createLastUse } from './features/workload-trusts/last-use.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
-import { createProtocol } from './oidc/protocol.ts';
 import { aliasedPaths } from './oidc/client-auth/certificates.ts';
+import { createProtocol } from './oidc/protocol.ts';
 import { METHODS, PATHS } from './oidc/settings.ts';
 import type { Config } from './platform/config/schema.ts';
 import type { Database } from './platform/db/database.ts';
@@ -73,6 +74,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const assets = createAssets(ASSETS);
   const views = createViews({ dir: VIEWS, assets });
 
+  const trustUse = createLastUse({ db, clock, log });
   const onLimited = (limiter: string) => metrics.rateLimited.inc({ limiter });
   const protocol = await createProtocol({
     config,
@@ -88,6 +90,8 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     clientLimit: createRequestLimit({ ...CLIENT_REQUESTS, name: 'client', onLimited }),
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
+    outgoing: foundation.outgoing,
+    onTrustUsed: trustUse.used,
     onKeys: (keys) => {
       metrics.signingKeyExpiry.reset();
       for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);
@@ -163,6 +167,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
       await jobs.stop();
       await management?.close();
       await protocol.close();
+      await trustUse.close();
       await foundation.close();
     },
   };

@@ -17,7 +17,10 @@ import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
 import { exchangedColumns, exchangeOf } from './exchange-note.ts';
+import type { KeyFetcher } from './grant-types/issuer-keys.ts';
+import { announceJwtBearer } from './grant-types/jwt-bearer.ts';
 import { registerTokenExchange } from './grant-types/token-exchange.ts';
+import { createWorkloadGrant } from './grant-types/workload-grant.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
@@ -76,6 +79,10 @@ export interface ProtocolDeps {
   clientLimit: { take(key: string): Promise<void> };
   onToken: (grantType: string, result: 'success' | 'refused') => void;
   onRefreshReuse: () => void;
+  /** Fetches what others publish, such as the keys of workloads' issuers. */
+  outgoing: KeyFetcher;
+  /** Told of each workload trust by which a token was issued. */
+  onTrustUsed: (trustId: string) => void;
   /** Told which keys sign, and until when each should, whenever that changes. */
   onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
 }
@@ -163,6 +170,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       mutualTls: mutualTls.enabled,
     });
     provider.proxy = true;
+    announceJwtBearer(provider);
     const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
     registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, publicKeys: published });
     provider.use(createReadyAnswers(KEPT_BY_OTHERS));
@@ -198,6 +206,18 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     clientLimit: deps.clientLimit,
     onToken: deps.onToken,
   });
+  const workloads = await createWorkloadGrant({
+    issuer: config.issuer,
+    db,
+    clock,
+    log,
+    audit,
+    clients,
+    serviceTokens,
+    outgoing: deps.outgoing,
+    onToken: deps.onToken,
+    onTrustUsed: deps.onTrustUsed,
+  });
   const direct = createDirectClientCredentials({ clock, clients, serviceTokens, onToken: deps.onToken });
   const posted = createPostedAuthorization(PATHS.authorization);
   const mtlsHost = config.mtlsIssuerUrl;
@@ -229,7 +249,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       host: { value: host, configurable: true },
     });
     ctx.cookies.secure = config.secure;
-    await direct(ctx, () => current.run(ctx as unknown as KoaContextWithOIDC, next));
+    const library = () => current.run(ctx as unknown as KoaContextWithOIDC, next);
+    await direct(ctx, () => workloads.middleware(ctx, library));
   };
 
   return {
@@ -245,6 +266,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     async close() {
       await stopListening();
       await clients.close();
+      await workloads.close();
       await rebuilding;
     },
   };
