@@ -109,7 +109,11 @@ export function settings(input: SettingsInput): Configuration {
       ...(mutualTls.enabled ? TLS_METHODS : []),
     ],
     discovery: mutualTls.metadata(PATHS, (path) => path in METHODS),
-    clientDefaults: { id_token_signed_response_alg: 'ES256', introspection_signed_response_alg: 'ES256' },
+    clientDefaults: {
+      id_token_signed_response_alg: 'ES256',
+      introspection_signed_response_alg: 'ES256',
+      authorization_signed_response_alg: RESPONSE_ALGORITHM,
+    },
     enabledJWA: {
       clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS],
       idTokenSigningAlgValues: ['ES256', 'RS256'],
