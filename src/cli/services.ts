@@ -75,6 +75,9 @@ export interface Services {
     ): Promise<{ id: string; clientId: string; clientSecret?: string }>;
     /** @throws AppError('service_accounts.uses_keys', 409) */
     rotateSecret(account: string, by: ChangeBy): Promise<{ id: string; clientId: string; clientSecret: string }>;
+    /** False where nothing changed. `audience`: of an API. @throws invalid_input */
+    allowExchange(account: string, audience: string, by: ChangeBy): Promise<boolean>;
+    denyExchange(account: string, audience: string, by: ChangeBy): Promise<boolean>;
     /** All of them, newest first, read in batches. */
     list(): AsyncIterable<ServiceAccountView>;
     disable(account: string, by: ChangeBy): Promise<ServiceAccountView>;

@@ -46,6 +46,10 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
         const { secret } = await serviceAccounts.rotateSecret(id, 0, by);
         return { id, clientId, clientSecret: secret };
       },
+      allowExchange: async (account, audience, by) =>
+        serviceAccounts.allowExchange((await named(account)).id, audience, by),
+      denyExchange: async (account, audience, by) =>
+        serviceAccounts.denyExchange((await named(account)).id, audience, by),
       async *list() {
         let after: string | undefined;
         do {

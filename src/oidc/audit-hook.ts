@@ -6,6 +6,8 @@ import type { Actor, Audit, AuditEvent } from '../platform/audit/audit.ts';
 import type { Log } from '../platform/observe/log.ts';
 import type { PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
+import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
+import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { requestOf } from './request-of.ts';
 import { openWrites, takeWrites } from './request-writes.ts';
 import type { TokenRow } from './token-row.ts';
@@ -21,6 +23,7 @@ const FAILURES = [
   'grant.error',
   'introspection.error',
   'revocation.error',
+  'pushed_authorization_request.error',
   'userinfo.error',
   'end_session.error',
   'end_session_confirm.error',
@@ -35,6 +38,7 @@ const ACTIONS: Record<string, { success: string | null; refusal: string }> = {
   token: { success: 'token.issue', refusal: 'token.refuse' },
   authorization: { success: 'authorization.grant', refusal: 'authorization.refuse' },
   resume: { success: 'authorization.grant', refusal: 'authorization.refuse' },
+  pushed_authorization_request: { success: 'authorization.push', refusal: 'authorization.refuse' },
   introspection: { success: null, refusal: 'token.introspect' },
   revocation: { success: 'token.revoke', refusal: 'token.revoke' },
   userinfo: { success: null, refusal: 'userinfo.refuse' },
@@ -52,7 +56,7 @@ const SEEN_BY_PEOPLE = new Set([
 ]);
 
 /** Only known names become a label of a metric: a caller could send any number of others. */
-const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials']);
+const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE]);
 
 function actorOf(ctx: KoaContextWithOIDC, failed: boolean): Actor {
   const { client, session, entities } = ctx.oidc;
@@ -66,6 +70,13 @@ function actorOf(ctx: KoaContextWithOIDC, failed: boolean): Actor {
   return { type: 'client', id: client.clientId, ...(client.clientName ? { name: client.clientName } : {}) };
 }
 
+/** For whom, by whom and from which token a service acts (RFC 8693). */
+function exchangeData(exchange: ExchangeNote | undefined): Record<string, unknown> {
+  if (!exchange) return {};
+  const { subject, act, parentJti: parent } = exchange;
+  return { subject: { type: subject.type, id: subject.id, name: subject.name }, act, parent };
+}
+
 function successData(ctx: KoaContextWithOIDC, rows: TokenRow[]): Record<string, unknown> {
   const { params } = ctx.oidc;
   const access = rows.find((row) => row.kind !== 'RefreshToken');
@@ -73,6 +84,7 @@ function successData(ctx: KoaContextWithOIDC, rows: TokenRow[]): Record<string, 
     ...(params?.grant_type ? { grant_type: params.grant_type } : {}),
     ...(access ? { scope: access.scopes.join(' '), audience: access.audience } : {}),
     ...(rows.length > 0 ? { tokens: rows.map(({ kind, jti }) => ({ kind, jti })) } : {}),
+    ...exchangeData(exchangeOf(ctx)),
   };
 }
 
@@ -91,7 +103,7 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
     const reason = failure.error ?? 'server_error';
     const detail = failure.error_detail ?? failure.message;
     const grantType = typeof params?.grant_type === 'string' ? { grant_type: params.grant_type.slice(0, 100) } : {};
-    return { action: actions.refusal, outcome: 'denied', reason, data: { detail, ...grantType }, ...common };
+    return { action: actions.refusal, outcome: 'denied', reason, data: { detail, ...grantType, ...exchangeData(exchangeOf(ctx)) }, ...common };
   }
   if (!actions.success) return undefined;
   // An authorization request that went on to a page is not decided yet.

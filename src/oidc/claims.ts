@@ -3,6 +3,8 @@ import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccountRecord } from './account-row.ts';
 import type { AccountSource } from './account-source.ts';
 import { factsOf } from './client-facts.ts';
+import { exchangeOf } from './exchange-note.ts';
+import { exchangedClaims } from './grant-types/exchange-claims.ts';
 
 /** Scope → claims (OpenID Connect Core section 5.4). */
 export const CLAIMS = {
@@ -48,6 +50,8 @@ export async function extraTokenClaims(
   ctx: KoaContextWithOIDC,
   token: AccessToken | ClientCredentials,
 ): Promise<Record<string, unknown> | undefined> {
+  const exchange = exchangeOf(ctx);
+  if (exchange && ctx.oidc.client) return exchangedClaims(exchange, ctx.oidc.client, token);
   const { AuthorizationCode, RefreshToken, Account } = ctx.oidc.entities;
   const account = 'accountId' in token ? (Account as PosternAccount | undefined)?.record : undefined;
   const claims = claimsOfApi(ctx, token, account);

@@ -22,6 +22,9 @@ export function factsOf(client: Client | undefined): ClientFacts {
   return (client && FACTS.get(client)) ?? NONE;
 }
 
+/** The permission on an API that its own service holds: it may ask whether a token is active, and act on behalf of callers. */
+export const INTROSPECT = 'introspect';
+
 /** Names of the permissions on one API that this client may ask for. */
 export function permissionsOn(client: Client | undefined, audience: string): string[] {
   return factsOf(client)

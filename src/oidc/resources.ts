@@ -1,6 +1,8 @@
 import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
+import type { AllowedPermission } from './client-source.ts';
+import { assertScopeLeft, audienceOfRefresh } from './scope-left.ts';
 
 /**
  * scope = requested ∩ what the client holds on that API ∩ what the person's roles hold (RFC 6749 section 3.3). What is
@@ -20,6 +22,7 @@ export async function getResourceServerInfo(
   const account = ctx.oidc.entities.Account as PosternAccount | undefined;
   if (ctx.oidc.route === 'token' && account) {
     names = names.filter((name) => account.record.permissions.includes(`${audience}#${name}`));
+    assertScopeLeft(ctx, audience, names);
   }
   const { params } = ctx.oidc;
   if (params?.grant_type === 'client_credentials') {
@@ -30,13 +33,24 @@ export async function getResourceServerInfo(
     }
     params.scope = granted.join(' ');
   }
+  return toResourceServer(first, names);
+}
+
+/** What the tokens of an API look like; `names`: the permissions that one may hold. */
+export function toResourceServer(api: AllowedPermission, names: string[]): ResourceServer {
   return {
-    audience,
+    audience: api.audience,
     scope: names.join(' '),
-    accessTokenFormat: first.tokenFormat,
-    accessTokenTTL: first.tokenTtl,
-    jwt: { sign: { alg: first.signingAlg } },
+    accessTokenFormat: api.tokenFormat,
+    accessTokenTTL: api.tokenTtl,
+    jwt: { sign: { alg: api.signingAlg } },
   };
+}
+
+/** Asked before a refresh token is spent: one that gives nothing today is good again when the roles come back. */
+export async function assertRefreshGives(ctx: KoaContextWithOIDC): Promise<void> {
+  const asked = audienceOfRefresh(ctx);
+  if (asked) await getResourceServerInfo(ctx, asked.audience, asked.client);
 }
 
 /**

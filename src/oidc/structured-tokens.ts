@@ -1,13 +1,10 @@
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
+import type { JSONWebKeySet } from 'jose';
 import type { Middleware } from 'koa';
-import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
 import { holdBody } from '../platform/web/held-body.ts';
+import { createAccessTokenVerifier, isOpaque } from './access-token-verifier.ts';
 import { replay } from './request-body.ts';
 import { allowAlias } from './request-writes.ts';
 import { JWT_ALIAS } from './token-row.ts';
-
-/** What the library makes its opaque values of. */
-const OPAQUE = /^[\w-]+$/;
 
 /**
  * The library refuses to introspect (RFC 7662) or revoke (RFC 7009) a JWT access token. This step verifies the JWT with
@@ -21,22 +18,12 @@ export function createStructuredTokens(options: {
   now: () => Date;
 }): Middleware {
   const paths = new Set(options.paths);
-  const keys = createLocalJWKSet(options.publicKeys);
+  const verify = createAccessTokenVerifier(options);
 
   async function aliasOf(token: string): Promise<string> {
-    if (OPAQUE.test(token)) return token;
-    try {
-      const { payload } = await jwtVerify(token, keys, {
-        issuer: options.issuer,
-        typ: 'at+jwt',
-        algorithms: [...SIGNING_ALGORITHMS],
-        currentDate: options.now(),
-        requiredClaims: ['jti', 'exp', 'client_id'],
-      });
-      return `${JWT_ALIAS}${payload.jti}`;
-    } catch {
-      return 'unknown';
-    }
+    if (isOpaque(token)) return token;
+    const claims = await verify(token);
+    return claims ? `${JWT_ALIAS}${claims.jti}` : 'unknown';
   }
 
   return async (ctx, next) => {

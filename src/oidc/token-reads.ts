@@ -14,6 +14,7 @@ export interface FoundRow {
   client_id: string | null;
   grant_id: string | null;
   session_uid: string | null;
+  parent_jti: string | null;
   scopes: string[];
   audience: string | null;
   payload: Record<string, unknown> | null;
@@ -23,8 +24,8 @@ export interface FoundRow {
   consumed: number | null;
 }
 
-const columns = `t.kind, t.jti, t.format, t.user_id, t.client_id, t.grant_id, t.session_uid, t.scopes, t.audience,
-  t.payload, floor(extract(epoch FROM t.created_at))::float8 AS iat,
+const columns = `t.kind, t.jti, t.format, t.user_id, t.client_id, t.grant_id, t.session_uid, t.parent_jti,
+  t.scopes, t.audience, t.payload, floor(extract(epoch FROM t.created_at))::float8 AS iat,
   floor(extract(epoch FROM t.expires_at))::float8 AS exp, floor(extract(epoch FROM t.consumed_at))::float8 AS consumed`;
 
 const FIND = `SELECT ${columns} FROM token t WHERE t.id_hash = $1 AND t.revoked_at IS NULL`;
@@ -70,7 +71,8 @@ export function toPayload(row: FoundRow, id: string): AdapterPayload {
     exp: row.exp,
     ...(row.user_id ? { accountId: row.user_id } : {}),
     ...(row.client_id ? { clientId: row.client_id } : {}),
-    ...(row.grant_id && row.kind !== 'Grant' ? { grantId: row.grant_id } : {}),
+    // A grant is its client's: an exchanged token (RFC 8693) ends with one that is another client's.
+    ...(row.grant_id && row.kind !== 'Grant' && !row.parent_jti ? { grantId: row.grant_id } : {}),
     ...(row.session_uid ? { sessionUid: row.session_uid } : {}),
     ...(row.scopes.length > 0 ? { scope: row.scopes.join(' ') } : {}),
     ...(row.audience ? { aud: row.audience } : {}),

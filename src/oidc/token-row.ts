@@ -25,6 +25,8 @@ export interface TokenRow extends CompanionRow {
   client_id: string | null;
   grant_id: string | null;
   session_uid: string | null;
+  /** Of the row of the token that it was exchanged for (RFC 8693). */
+  parent_jti: string | null;
   scopes: string[];
   audience: string | null;
   created_at: string;
@@ -33,13 +35,15 @@ export interface TokenRow extends CompanionRow {
 }
 
 const COLUMNS =
-  'id_hash, kind, jti, format, user_id, service_account_id, client_id, grant_id, session_uid, scopes, audience, ' +
-  'created_at, expires_at, payload';
+  'id_hash, kind, jti, format, user_id, service_account_id, client_id, grant_id, session_uid, parent_jti, scopes, ' +
+  'audience, created_at, expires_at, payload';
 
 /**
  * Runs in the statement that commits the audit events. A token whose client was disabled or deleted meanwhile, or whose
  * grant was revoked (a code or a refresh token used twice at once), is born revoked. Both rows are locked against such
  * a change until the token is committed: whoever revokes, and then looks for tokens in a second statement, finds it.
+ * So is one that was exchanged for a token that is revoked, and one whose parent is being revoked at this moment: who
+ * holds that lock waits for none of ours, since these come last and wait for nobody (SKIP LOCKED).
  * `builtInClients` have no row.
  */
 export function insertTokens(builtInClients: string[]): string {
@@ -48,11 +52,16 @@ export function insertTokens(builtInClients: string[]): string {
     c AS (SELECT client_id, disabled_at FROM client WHERE client_id IN (SELECT client_id FROM r)
       ORDER BY client_id FOR SHARE),
     g AS (SELECT grant_id, revoked_at FROM token WHERE kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
-      ORDER BY id_hash FOR SHARE)
+      ORDER BY id_hash FOR SHARE),
+    p AS (SELECT jti FROM token WHERE EXISTS (SELECT 1 FROM r WHERE parent_jti IS NOT NULL)
+      AND (SELECT count(*) FROM c) + (SELECT count(*) FROM g) >= 0
+      AND jti IN (SELECT parent_jti FROM r) AND revoked_at IS NULL
+      ORDER BY id_hash FOR SHARE SKIP LOCKED)
   INSERT INTO token (${COLUMNS}, revoked_at)
   SELECT ${COLUMNS}, CASE WHEN
       (r.client_id NOT IN (${builtIn}) AND NOT EXISTS (SELECT 1 FROM c WHERE c.client_id = r.client_id AND c.disabled_at IS NULL))
       OR EXISTS (SELECT 1 FROM g WHERE g.grant_id = r.grant_id AND g.revoked_at IS NOT NULL)
+      OR (r.parent_jti IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.jti = r.parent_jti))
     THEN r.created_at END
   FROM r`;
 }
@@ -95,6 +104,7 @@ export function toTokenRow(
     client_id: text(clientId),
     grant_id: text(grantId),
     session_uid: text(sessionUid),
+    parent_jti: null,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     audience: text(Array.isArray(aud) ? aud[0] : aud),
     created_at: rfc3339(Number(iat)),

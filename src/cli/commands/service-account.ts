@@ -65,6 +65,12 @@ export const serviceAccountCommands: readonly Command[] = [
       };
     },
   },
+  exchange('allow', 'Let it call an API on behalf of its callers (token exchange).', 'may now', (all, id, audience, by) =>
+    all.allowExchange(id, audience, by),
+  ),
+  exchange('deny', 'Take that back; refused from this moment on.', 'may no longer', (all, id, audience, by) =>
+    all.denyExchange(id, audience, by),
+  ),
   change('disable', 'No tokens any more, from this moment.', 'disabled', (all, id, by) => all.disable(id, by)),
   change('enable', 'Let a disabled account get tokens again.', 'enabled', (all, id, by) => all.enable(id, by)),
   change('delete', 'Remove the account with its secrets and permissions.', 'deleted', (all, id, by) =>
@@ -91,6 +97,29 @@ function change(
         const view = await work(serviceAccounts, input.subject ?? '', author(surroundings));
         return { json: asJson(view), text: [`Service account ${view.name} ${done}`] };
       }),
+  };
+}
+
+function exchange(
+  verb: string,
+  summary: string,
+  done: string,
+  work: (accounts: Accounts, id: string, audience: string, by: ReturnType<typeof author>) => Promise<boolean>,
+): Command {
+  return {
+    noun: 'service-account',
+    verb: `${verb}-exchange`,
+    summary,
+    subject: account,
+    options: { audience: { type: 'text', required: true, value: 'URI', help: 'Audience of the API.' } },
+    async run({ input, services, surroundings }) {
+      const { serviceAccounts } = await services();
+      const audience = input.text('audience');
+      const name = input.subject ?? '';
+      const changed = await work(serviceAccounts, name, audience, author(surroundings));
+      const text = changed ? `${name} ${done} call ${audience} on behalf of its callers` : 'It was so already';
+      return { json: { audience, changed }, text: [text] };
+    },
   };
 }
 

@@ -8,6 +8,8 @@ import { type Guard, type Invalid, type Route, route } from '../../platform/web/
 import type { Views } from '../../platform/web/views.ts';
 import { credentialPages, withoutPrivateKeys } from './credential-pages.ts';
 import { serviceAccountNotFound } from './errors.ts';
+import { exchangePages } from './exchange-pages.ts';
+import { protocolPages } from './protocol-pages.ts';
 import { AUTH_METHODS, SECRET_OVERLAPS } from './schema.ts';
 import type { ServiceAccounts } from './service.ts';
 
@@ -78,7 +80,16 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     const account = await existing(id);
     const roles = await rolesOf({ serviceAccountId: id });
     const held = account.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
-    show(ctx, 'show', { title: account.name, account, roles, permissions: held, overlaps: SECRET_OVERLAPS, issuer });
+    const exchange = await serviceAccounts.exchangeRules(id);
+    show(ctx, 'show', {
+      title: account.name,
+      account,
+      roles,
+      permissions: held,
+      exchange,
+      overlaps: SECRET_OVERLAPS,
+      issuer,
+    });
   }
 
   /** Answers the POST itself: a secret stands in no address and in no second request. */
@@ -155,7 +166,11 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
       },
     ),
 
+    ...exchangePages({ base: BASE, guards, serviceAccounts, existing, show, allApis: allPermissions }),
+
     ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage }),
+
+    ...protocolPages({ base: BASE, guards, serviceAccounts, existing, show }),
 
     change('disable', 'service_accounts.was_disabled', (id, ctx) => serviceAccounts.disable(id, originOf(ctx))),
     change('enable', 'service_accounts.was_enabled', (id, ctx) => serviceAccounts.enable(id, originOf(ctx))),

@@ -13,9 +13,13 @@ import {
   type CredentialsView,
   createCredentials,
   credentialsOf,
+  readCertificate,
   toldOf,
+  toldOfCertificate,
 } from './credentials.ts';
 import { nameTaken } from './errors.ts';
+import { createExchangeRules, type ExchangeRules } from './exchange-rules.ts';
+import { createProtocolSwitches, type ProtocolPort, type ProtocolSwitches, type ProtocolView } from './protocol.ts';
 import {
   type CreateServiceAccountInput,
   createServiceAccountInput,
@@ -38,23 +42,26 @@ export interface ClientPort extends CredentialPort {
 
 export interface ServiceAccountNeeds {
   clients: ClientPort;
+  protocol: ProtocolPort;
   /** Ids for texts of the form `<audience>#<permission>`. @throws invalid_input on field `permissions` */
   permissionIds(tx: Tx, refs: readonly string[]): Promise<string[]>;
   /** Ends every token of the client. */
   revokeTokens(tx: Tx, clientId: string): Promise<number>;
 }
 
-export interface ServiceAccountView extends store.ServiceAccountRow, CredentialsView {}
+export interface ServiceAccountView extends store.ServiceAccountRow, CredentialsView {
+  protocol: ProtocolView;
+}
 
 export interface NewServiceAccount {
   id: string;
   clientId: string;
   name: string;
-  /** In clear, this once; an account that signs assertions has none. */
+  /** In clear, this once; an account that signs assertions or has a certificate has none. */
   secret?: string;
 }
 
-export interface ServiceAccounts extends Credentials {
+export interface ServiceAccounts extends Credentials, ProtocolSwitches, ExchangeRules {
   /** @throws invalid_input */
   create(
     input: CreateServiceAccountInput & { auth?: 'secret' },
@@ -82,13 +89,15 @@ export interface ServiceAccounts extends Credentials {
 export function createServiceAccountService(
   deps: { db: Database; audit: Audit; clock: Clock } & ServiceAccountNeeds,
 ): ServiceAccounts {
-  const { db, audit, clock, clients, permissionIds, revokeTokens } = deps;
+  const { db, audit, clock, clients, protocol, permissionIds, revokeTokens } = deps;
 
   const changes = createChanges({ audit });
   const { locked, record } = changes;
 
   async function whole(account: store.ServiceAccountRow | null): Promise<ServiceAccountView | null> {
-    return account && { ...account, ...(await credentialsOf(db.prisma, clients, account.clientId)) };
+    if (!account) return null;
+    const credentials = await credentialsOf(db.prisma, clients, account.clientId);
+    return { ...account, ...credentials, protocol: await protocol.viewOf(db.prisma, account.clientId) };
   }
 
   function create(
@@ -99,6 +108,7 @@ export function createServiceAccountService(
   async function create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount> {
     const checked = check(createServiceAccountInput, input);
     const { name, description, permissions, auth } = checked;
+    const certificate = checked.auth === 'certificate' ? readCertificate(checked, clock) : undefined;
     const at = clock.now();
     const id = newId(at.getTime());
     return await unique(() =>
@@ -111,6 +121,12 @@ export function createServiceAccountService(
         await store.replacePermissions(tx, id, granted, at);
         if (keys) {
           await record(tx, 'create', account, origin, { permissions, auth, keys: toldOf(keys) });
+          return account;
+        }
+        if (certificate) {
+          await clients.useCertificate(tx, clientId, certificate);
+          const told = toldOfCertificate(certificate);
+          await record(tx, 'create', account, origin, { permissions, auth, certificate: told });
           return account;
         }
         const { secret, prefix } = await clients.issueSecret(tx, clientId);
@@ -132,7 +148,9 @@ export function createServiceAccountService(
 
   return {
     create,
-    ...createCredentials({ db, clients, changes }),
+    ...createCredentials({ db, clock, clients, changes }),
+    ...createProtocolSwitches({ db, changes, protocol }),
+    ...createExchangeRules({ db, clock, changes, touch: clients.touch }),
 
     list: ({ search, after }) =>
       store.listServiceAccounts(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after) }),

@@ -1,0 +1,40 @@
+import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
+
+/** What the library makes its opaque values of. */
+const OPAQUE = /^[\w-]+$/;
+
+/** Whether a token can only be one that says nothing by itself. */
+export function isOpaque(token: string): boolean {
+  return OPAQUE.test(token);
+}
+
+/** The claims of a JWT access token (RFC 9068) of our own, or undefined for anything else. */
+export type AccessTokenVerifier = (token: string) => Promise<(JWTPayload & { jti: string }) | undefined>;
+
+/**
+ * Signature by one of our keys, `typ`, issuer, algorithm and time. A key comes from the set alone: `jwk`, `jku` and
+ * `x5u` in the header mean nothing, and an unknown `crit` is refused (RFC 7515 section 4.1).
+ */
+export function createAccessTokenVerifier(options: {
+  issuer: string;
+  publicKeys: JSONWebKeySet;
+  now: () => Date;
+}): AccessTokenVerifier {
+  const keys = createLocalJWKSet(options.publicKeys);
+  return async (token) => {
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: options.issuer,
+        typ: 'at+jwt',
+        algorithms: [...SIGNING_ALGORITHMS],
+        currentDate: options.now(),
+        requiredClaims: ['jti', 'exp', 'client_id'],
+      });
+      const { jti } = payload;
+      return typeof jti === 'string' ? { ...payload, jti } : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+}
