@@ -91,7 +91,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     outgoing: foundation.outgoing,
-    onTrustUsed: trustUse.used,
+    onTrustUsed: parts.trustUse.used,
     onKeys: (keys) => {
       metrics.signingKeyExpiry.reset();
       for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);
@@ -167,7 +167,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
       await jobs.stop();
       await management?.close();
       await protocol.close();
-      await trustUse.close();
+      await parts.trustUse.flush();
       await foundation.close();
     },
   };

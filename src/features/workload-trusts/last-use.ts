@@ -6,18 +6,19 @@ import { touchTrusts } from './store.ts';
 /** When each entry was used last, written once in a while: no token request waits for it. */
 export interface LastUse {
   used(trustId: string): void;
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet; a failure is logged, the next use is written again. */
   flush(): Promise<void>;
-  close(): Promise<void>;
 }
 
 const EVERY_MS = 30_000;
 
 export function createLastUse({ db, clock, log }: { db: Database; clock: Clock; log: Log }): LastUse {
   let used = new Map<string, Date>();
-  const timer = setInterval(() => void flush(), EVERY_MS).unref();
+  let timer: NodeJS.Timeout | undefined;
 
   async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
     if (used.size === 0) return;
     const batch = used;
     used = new Map();
@@ -29,11 +30,10 @@ export function createLastUse({ db, clock, log }: { db: Database; clock: Clock; 
   }
 
   return {
-    used: (trustId) => void used.set(trustId, clock.now()),
-    flush,
-    async close() {
-      clearInterval(timer);
-      await flush();
+    used(trustId) {
+      used.set(trustId, clock.now());
+      timer ??= setTimeout(() => void flush(), EVERY_MS).unref();
     },
+    flush,
   };
 }

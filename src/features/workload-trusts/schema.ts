@@ -93,7 +93,7 @@ const input = z.strictObject({
   issuer: httpsUrl.refine((text) => !/[?#]/.test(text), 'workload_trusts.issuer_query'),
   keys: z.enum(KEY_SOURCES).default('discovery'),
   jwksUri: z.string().trim().default(''),
-  jwks: z.unknown(),
+  jwks: z.unknown().optional(),
   audience: optional,
   claims: z.string().max(20_000, 'too_long').default(''),
   maxAge: z.union([z.string(), z.number()]).default(''),

@@ -92,8 +92,8 @@ export function createIssuerKeys(deps: { outgoing: KeyFetcher; clock: Clock; log
     async of(source, kid) {
       const entry = entryOf(source);
       const isKnown = () => kid === undefined || entry.keys.some((key) => key.kid === kid);
-      const pause = entry.keys.length > 0 ? RETRY_MS.kept : RETRY_MS.none;
-      const mayAsk = now() - entry.failedAt >= pause;
+      const isUsable = () => now() - entry.fetchedAt < USABLE_MS;
+      const mayAsk = now() - entry.failedAt >= (isUsable() ? RETRY_MS.kept : RETRY_MS.none);
       if (entry.underWay) await entry.underWay;
       else if (now() - entry.fetchedAt >= FRESH_MS) {
         if (mayAsk) await refresh(entry, source);
@@ -103,7 +103,7 @@ export function createIssuerKeys(deps: { outgoing: KeyFetcher; clock: Clock; log
       }
       // Nobody can say whether a key is new while the server that publishes it is away.
       const away = entry.failedAt > entry.fetchedAt;
-      if (now() - entry.fetchedAt >= USABLE_MS || (away && !isKnown())) {
+      if (!isUsable() || (away && !isKnown())) {
         throw unavailable('workload_trusts.keys_unavailable', undefined, 5);
       }
       return entry.keys;
