@@ -5,7 +5,10 @@ import { createClients } from '../features/clients/module.ts';
 import { createConsentStore } from '../features/consent/store.ts';
 import { createCredentials } from '../features/credentials/module.ts';
 import { createServiceAccounts } from '../features/service-accounts/module.ts';
+import { createTeams } from '../features/teams/module.ts';
 import { createTokens } from '../features/tokens/module.ts';
+import { createLastUse } from '../features/workload-trusts/last-use.ts';
+import { createWorkloadTrusts } from '../features/workload-trusts/module.ts';
 import { createSessions } from '../oidc/sessions.ts';
 import { createSigningKeys } from '../oidc/signing-keys.ts';
 import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
@@ -37,6 +40,7 @@ export async function createParts(foundation: Foundation) {
   const credentials = createCredentials({ db, clock, log, envelope, hasher, recoveryKey: secrets.recoveryKey });
   const limits = createAttemptLimits({ db, clock, key: secrets.counterKey });
   const access = createAccess({ db, audit, clock });
+  const teams = createTeams({ db, audit, clock });
   const tokens = createTokens({ db, audit, clock });
   const clients = createClients({
     db,
@@ -44,15 +48,22 @@ export async function createParts(foundation: Foundation) {
     clock,
     permissionIds: access.apis.permissionIds,
     revokeTokens: tokens.revokeOfClient,
+    parts: {
+      certificates: config.clientCertificateHeader !== undefined,
+      backchannelAuthentication: false,
+      authorizationDetailTypes: async () => [],
+    },
   });
   const serviceAccounts = createServiceAccounts({
     db,
     audit,
     clock,
     clients: clients.registry,
+    protocol: clients.protocol,
     permissionIds: access.apis.permissionIds,
     revokeTokens: tokens.revokeOfClient,
   });
+  const workloadTrusts = createWorkloadTrusts({ db, audit, clock, issuer: config.issuer });
   const events = createEvents({ db, clock, audit });
   const mail = createMailer({ config, log });
   const i18n = createI18n({ dir: LOCALES });
@@ -66,9 +77,12 @@ export async function createParts(foundation: Foundation) {
     credentials,
     limits,
     access,
+    teams,
     tokens,
     applications: clients.applications,
     serviceAccounts,
+    workloadTrusts,
+    trustUse: createLastUse({ db, clock, log }),
     events,
     mail,
     consents: createConsentStore(db),

@@ -10,7 +10,7 @@ const MAX_JTI = 256;
 const TYPES = ['jwt', 'client-authentication+jwt'];
 
 /** A key comes from the registered set alone (RFC 7515 section 4.1), and there is no extension to understand. */
-const REFUSED_HEADERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
+export const REFUSED_HEADERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
 
 /**
  * What is wrong with a client's assertion whose signature is genuine, or undefined: RFC 7523 section 3, as RFC 7523bis

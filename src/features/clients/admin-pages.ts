@@ -6,12 +6,14 @@ import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
+import type { ApplicationProtocol } from './application-protocol.ts';
 import { applicationNotFound } from './errors.ts';
+import { protocolPages } from './protocol-pages.ts';
 import { APPLICATION_TYPES, OIDC_SCOPES, SECRET_OVERLAPS } from './schema.ts';
 import type { Applications } from './service.ts';
 
 export interface ApplicationPagesNeeds {
-  applications: Applications;
+  applications: Applications & ApplicationProtocol;
   views: Views;
   /** Lets in admins only. */
   admin: Guard;
@@ -81,7 +83,8 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
   async function showPage(ctx: Ctx, clientId: string): Promise<void> {
     const application = await existing(clientId);
     const permissions = application.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
-    show(ctx, 'show', { title: application.name, application, permissions, overlaps: SECRET_OVERLAPS });
+    const protocol = await applications.protocolOf(clientId);
+    show(ctx, 'show', { title: application.name, application, permissions, protocol, overlaps: SECRET_OVERLAPS });
   }
 
   /** Answers the POST itself: a secret stands in no address and in no second request. */
@@ -158,6 +161,8 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
         seeOther(ctx, `${BASE}/${params.clientId}`);
       },
     ),
+
+    ...protocolPages({ base: BASE, guards, applications, existing, show, secretPage }),
 
     change('disable', 'clients.was_disabled', (clientId, ctx) => applications.disable(clientId, originOf(ctx))),
     change('enable', 'clients.was_enabled', (clientId, ctx) => applications.enable(clientId, originOf(ctx))),

@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import type { ClientSettings } from '../../kernel/client-settings.ts';
 import { after, type Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
+import type { CertificateRegistration } from '../../platform/crypto/certificate-registration.ts';
 import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
 import { generateClientSecret } from '../../platform/crypto/secrets.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
-import { secretNotFound } from './errors.ts';
+import { findCertificate, forgetSubject, writeCertificate } from './certificate-store.ts';
+import { fapiSecret, secretNotFound } from './errors.ts';
+import { findProtocol } from './protocol-store.ts';
 import * as store from './store.ts';
 
 export interface IssuedSecret {
@@ -30,11 +34,17 @@ export interface ClientRegistry {
   touch(tx: Tx, clientId: string): Promise<void>;
   /** Those that work now, newest first. */
   secretsOf(tx: Tx, clientId: string): Promise<store.SecretView[]>;
-  /** null: it uses a secret. */
+  /** null: it does not sign assertions. */
   keysOf(tx: Tx, clientId: string): Promise<PublicKeySet | null>;
+  /** null: it does not prove itself by a certificate. */
+  certificateOf(tx: Tx, clientId: string): Promise<CertificateRegistration | null>;
+  /** From now on it proves itself by such a certificate (RFC 8705 section 2) and by nothing else. */
+  useCertificate(tx: Tx, clientId: string, registration: CertificateRegistration): Promise<void>;
   /** From now on its assertions are verified with these alone, and no secret works. */
   useKeys(tx: Tx, clientId: string, keys: PublicKeySet): Promise<void>;
-  /** From now on no assertion of its counts, and the secret does that comes back. */
+  /** @throws clients.fapi_secret, where a client under the FAPI profile would prove itself with a secret */
+  allowSecret(settings: ClientSettings): void;
+  /** From now on no assertion of its counts, and the secret does that comes back. @throws clients.fapi_secret */
   useSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   /** The newest secret so far works for `overlapSeconds` more, older ones end now: never more than two at once. */
@@ -55,9 +65,14 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
     return { id, secret, prefix };
   }
 
+  function allowSecret(settings: ClientSettings): void {
+    if (settings.fapi) throw fapiSecret();
+  }
+
   return {
     touch,
     issueSecret,
+    allowSecret,
 
     async addService(tx, name, keys) {
       const clientId = newClientId('svc');
@@ -96,16 +111,28 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
 
     keysOf: store.keySetOf,
 
+    certificateOf: findCertificate,
+
+    async useCertificate(tx, clientId, registration) {
+      await store.lockClient(tx, clientId);
+      await store.deleteSecretsExcept(tx, clientId, undefined);
+      await writeCertificate(tx, clientId, registration, clock.now());
+      await touch(tx, clientId);
+    },
+
     async useKeys(tx, clientId, keys) {
       await store.lockClient(tx, clientId);
       await store.deleteSecretsExcept(tx, clientId, undefined);
+      await forgetSubject(tx, clientId);
       await store.setAuthentication(tx, clientId, { authMethod: 'private_key_jwt', jwks: keys, at: clock.now() });
       await touch(tx, clientId);
     },
 
     async useSecret(tx, clientId) {
       await store.lockClient(tx, clientId);
+      allowSecret((await findProtocol(tx, clientId))?.settings ?? {});
       await store.deleteSecretsExcept(tx, clientId, undefined);
+      await forgetSubject(tx, clientId);
       await store.setAuthentication(tx, clientId, { authMethod: 'client_secret_basic', at: clock.now() });
       return await issueSecret(tx, clientId);
     },

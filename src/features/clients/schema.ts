@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isPlainText } from '../../kernel/text.ts';
+import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
 import { type ApplicationType, redirectUriProblem } from './redirect-uri.ts';
 
 export const APPLICATION_TYPES = ['web', 'spa', 'native'] as const;
@@ -79,6 +80,11 @@ export const overlapInput = z.strictObject({
     .number('clients.overlap_unknown')
     .refine((seconds) => SECRET_OVERLAPS.some((overlap) => overlap === seconds), 'clients.overlap_unknown'),
 });
+
+/** What an application's keys are for: its request objects alone, or also its assertions. */
+export const KEY_USES = ['requests', 'authentication'] as const;
+
+export const keysInput = z.strictObject({ jwks: publicKeySet, use: z.enum(KEY_USES, 'required') });
 
 export type CreateApplicationInput = z.input<typeof createApplicationInput>;
 export type UpdateApplicationInput = z.input<ReturnType<typeof updateApplicationInput>>;

@@ -1,10 +1,13 @@
-import { check } from '../../kernel/check.ts';
+import { check, invalidInput } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
-import { applicationNotFound, noSecret } from './errors.ts';
+import { applicationNotFound, noSecret, usesNoSecret } from './errors.ts';
+import { standingOf } from './protocol.ts';
+import { contradictions } from './protocol-rules.ts';
+import { findProtocol } from './protocol-store.ts';
 import { type ClientRegistry, type IssuedSecret, newClientId } from './registry.ts';
 import {
   type CreateApplicationInput,
@@ -30,7 +33,10 @@ export interface Applications {
   byClientId(clientId: string): Promise<store.ApplicationView | null>;
   /** Replaces all of it; the type stays. @throws invalid_input, clients.not_found */
   update(clientId: string, input: UpdateApplicationInput, origin: ChangeBy): Promise<void>;
-  /** `overlapSeconds`: one of SECRET_OVERLAPS. @throws invalid_input, clients.not_found, clients.public_has_no_secret */
+  /**
+   * `overlapSeconds`: one of SECRET_OVERLAPS.
+   * @throws invalid_input, clients.not_found, clients.public_has_no_secret, clients.uses_no_secret
+   */
   rotateSecret(clientId: string, overlapSeconds: number, origin: ChangeBy): Promise<IssuedSecret>;
   /** @throws clients.not_found, clients.secret_not_found */
   revokeSecret(clientId: string, secretId: string, origin: ChangeBy): Promise<void>;
@@ -115,6 +121,7 @@ export function createApplications(
         const { type } = await existing(tx, clientId);
         const { permissions, ...columns } = check(updateApplicationInput(type), input);
         const scopes = withOpenid(columns.scopes);
+        await refuseWeaker(tx, clientId, columns.redirectUris);
         await store.updateClient(tx, clientId, { ...columns, scopes, at: clock.now() });
         await store.replaceClientPermissions(tx, clientId, await permissionIds(tx, permissions));
         const data = { ...columns, scopes, permissions };
@@ -128,6 +135,7 @@ export function createApplications(
       return await db.tx(async (tx) => {
         const application = await existing(tx, clientId);
         if (application.type !== 'web') throw noSecret();
+        if (application.authMethod !== 'client_secret_basic') throw usesNoSecret();
         const issued = await registry.rotateSecret(tx, clientId, overlap);
         const data = { secretPrefix: issued.prefix, overlapSeconds: overlap };
         await audit.in(tx, event('client.rotate_secret', application, origin, data));
@@ -155,6 +163,13 @@ export function createApplications(
       });
     },
   };
+}
+
+/** Under the FAPI profile every address is https. */
+async function refuseWeaker(tx: Tx, clientId: string, redirectUris: string[]): Promise<void> {
+  const row = await findProtocol(tx, clientId);
+  const problem = row && contradictions(row.settings, { ...standingOf(row), redirectUris }).fapi;
+  if (problem) throw invalidInput({ redirectUris: problem });
 }
 
 const isClientId = (text: string) => /^[\w-]{1,100}$/.test(text);

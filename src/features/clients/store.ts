@@ -32,6 +32,8 @@ export interface ApplicationView extends ApplicationListItem {
   /** As `<audience>#<permission>`. */
   permissions: string[];
   updatedAt: Date;
+  /** As registered metadata names it (RFC 7591 section 2, token_endpoint_auth_method). */
+  authMethod: string;
   /** Those that work now, newest first. */
   secrets: SecretView[];
 }
@@ -81,8 +83,8 @@ function written<T extends Authentication>({ jwks, ...columns }: T) {
 
 /** The keys of a client that signs assertions; null for every other one. */
 export async function keySetOf(db: Tx, clientId: string): Promise<PublicKeySet | null> {
-  const row = await db.client.findUnique({ where: { clientId }, select: { jwks: true } });
-  return (row?.jwks ?? null) as PublicKeySet | null;
+  const row = await db.client.findUnique({ where: { clientId }, select: { authMethod: true, jwks: true } });
+  return row?.authMethod === 'private_key_jwt' ? ((row.jwks ?? null) as PublicKeySet | null) : null;
 }
 
 export async function setAuthentication(
@@ -128,6 +130,7 @@ export async function findApplication(db: Tx, clientId: string, now: Date): Prom
       postLogoutRedirectUris: true,
       scopes: true,
       updatedAt: true,
+      authMethod: true,
       permissions: { select: { permission: { select: { name: true, api: { select: { audience: true } } } } } },
       secrets: { where: working(now), orderBy: newestFirst, select: secretColumns },
     },

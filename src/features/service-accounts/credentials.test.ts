@@ -21,11 +21,9 @@ beforeAll(async () => {
   const { apis } = createAccess({ db, audit, clock });
   const shared = { db, audit, clock, permissionIds: apis.permissionIds };
   const revokeTokens = createTokens(shared).revokeOfClient;
-  accounts = createServiceAccounts({
-    ...shared,
-    revokeTokens,
-    clients: createClients({ ...shared, revokeTokens }).registry,
-  });
+  const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [] };
+  const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });
+  accounts = createServiceAccounts({ ...shared, revokeTokens, clients: registry, protocol });
   await db.listen('client_changed', (payload) => void heard.push(payload));
 });
 afterAll(() => database.drop());

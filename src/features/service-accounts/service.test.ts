@@ -23,8 +23,9 @@ beforeAll(async () => {
   const { apis } = createAccess({ db, audit, clock });
   const shared = { db, audit, clock, permissionIds: apis.permissionIds };
   const revokeTokens = createTokens(shared).revokeOfClient;
-  const clients = createClients({ ...shared, revokeTokens }).registry;
-  accounts = createServiceAccounts({ ...shared, revokeTokens, clients });
+  const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [] };
+  const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });
+  accounts = createServiceAccounts({ ...shared, revokeTokens, clients: registry, protocol });
   await apis.create({ audience: 'https://orders.example.com', permissions: [{ name: 'orders:read' }] }, origin);
   await db.listen('client_changed', (payload) => void heard.push(payload));
 });
