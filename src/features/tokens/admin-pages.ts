@@ -59,7 +59,8 @@ export function tokenAdminPages({ tokens, views, admin }: TokenPagesNeeds): Rout
     route({ method: 'GET', path: `${BASE}/:jti`, guards, params: byJti }, async (ctx, { params }) => {
       const token = await tokens.byJti(params.jti);
       if (!token) throw tokenNotFound();
-      show(ctx, 'show', { title: ctx.state.t(`tokens.kind_${token.kind}`), token });
+      const lineage = await tokens.lineage(params.jti);
+      show(ctx, 'show', { title: ctx.state.t(`tokens.kind_${token.kind}`), token, lineage });
     }),
 
     route({ method: 'POST', path: `${BASE}/:jti/revoke`, guards, params: byJti }, async (ctx, { params }) => {

@@ -4,6 +4,7 @@ import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import { tokenNotFound } from './errors.ts';
+import { findLineage, type LineageStep } from './lineage-store.ts';
 import type { TokenKind, TokenState } from './schema.ts';
 import * as store from './store.ts';
 
@@ -24,10 +25,12 @@ export interface Tokens {
   /** Newest first. */
   list(filter: TokenFilter): Promise<Page<store.TokenView>>;
   byJti(jti: string): Promise<store.TokenView | null>;
+  /** What it was exchanged for and what was exchanged for it, from the first on; empty where nothing was. */
+  lineage(jti: string): Promise<LineageStep[]>;
   /** The newest of those that a person's applications hold now. */
   activeOfUser(userId: string, limit: number): Promise<store.TokenView[]>;
   /**
-   * A refresh token takes everything of its grant along. False where it had ended already: nothing is recorded then.
+   * A refresh token takes everything of its grant along, and each token what was exchanged for it. False where it had ended already: nothing is recorded then.
    * @throws tokens.not_found
    */
   revoke(jti: string, origin: ChangeBy): Promise<boolean>;
@@ -47,6 +50,8 @@ export function createTokenService({ db, audit, clock }: { db: Database; audit: 
     },
 
     byJti: (jti) => store.findToken(db.prisma, jti, clock.now()),
+
+    lineage: (jti) => findLineage(db.prisma, jti, clock.now()),
 
     async activeOfUser(userId, limit) {
       const { items } = await store.listTokens(db.prisma, { userIds: [userId], state: 'active' }, clock.now());

@@ -15,6 +15,8 @@ export interface TokenView {
   client: { id: string; name: string; type: string | undefined } | undefined;
   scopes: string[];
   audience: string | undefined;
+  /** The token that it was exchanged for (RFC 8693). */
+  parent: { jti: string } | undefined;
   createdAt: Date;
   expiresAt: Date;
   revokedAt: Date | undefined;
@@ -49,6 +51,7 @@ interface Row {
   client_type: string | null;
   scopes: string[];
   audience: string | null;
+  parent_jti: string | null;
   created_at: Date;
   expires_at: Date;
   revoked_at: Date | null;
@@ -64,8 +67,13 @@ function columns(now: Date): Prisma.Sql {
     t.created_at, t.expires_at, t.revoked_at, t.client_id, c.name AS client_name, c.type AS client_type,
     u.id::text AS user_id, u.name AS user_name, u.email AS user_email,
     s.id::text AS service_account_id, s.name AS service_account_name,
-    CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= ${now} THEN 'expired'
-         WHEN t.consumed_at IS NOT NULL THEN 'rotated' ELSE 'active' END AS state`;
+    t.parent_jti, ${stateAt(now)} AS state`;
+}
+
+/** The state of `t`. */
+export function stateAt(now: Date): Prisma.Sql {
+  return Prisma.sql`CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= ${now} THEN 'expired'
+    WHEN t.consumed_at IS NOT NULL THEN 'rotated' ELSE 'active' END`;
 }
 
 function inState(state: TokenState | undefined, now: Date): Prisma.Sql {
@@ -153,6 +161,7 @@ function toView(row: Row): TokenView {
         : { id: row.client_id, name: row.client_name ?? row.client_id, type: row.client_type ?? undefined },
     scopes: row.scopes,
     audience: row.audience ?? undefined,
+    parent: row.parent_jti === null ? undefined : { jti: row.parent_jti },
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at ?? undefined,
