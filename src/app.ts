@@ -9,7 +9,6 @@ import { createParts, type Parts } from './composition/parts.ts';
 import { ASSETS, VIEWS } from './composition/places.ts';
 import { createProviderPages } from './composition/provider-pages.ts';
 import { createRedeem } from './composition/redeem.ts';
-import { createLastUse } from './features/workload-trusts/last-use.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { aliasedPaths } from './oidc/client-auth/certificates.ts';
 import { createProtocol } from './oidc/protocol.ts';
@@ -74,7 +73,6 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   const assets = createAssets(ASSETS);
   const views = createViews({ dir: VIEWS, assets });
 
-  const trustUse = createLastUse({ db, clock, log });
   const onLimited = (limiter: string) => metrics.rateLimited.inc({ limiter });
   const protocol = await createProtocol({
     config,
