@@ -4,8 +4,9 @@ import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { holdBody } from '../platform/web/held-body.ts';
 import { refuseService } from './audit-hook.ts';
+import type { LastUse } from './client-auth/last-use.ts';
 import type { ClientRecord, ClientSource } from './client-source.ts';
-import { matchesDigest } from './internals.ts';
+import { matchingDigest } from './internals.ts';
 import { grantedTo, type ServiceTokens } from './service-token.ts';
 import { PATHS } from './settings.ts';
 
@@ -19,9 +20,10 @@ export function createDirectClientCredentials(deps: {
   clock: Clock;
   clients: ClientSource;
   serviceTokens: ServiceTokens;
+  lastUse: Pick<LastUse, 'secret'>;
   onToken: (grantType: string, result: 'success' | 'refused') => void;
 }): Middleware {
-  const { clock, clients, serviceTokens, onToken } = deps;
+  const { clock, clients, serviceTokens, lastUse, onToken } = deps;
 
   return async (ctx, next) => {
     if (ctx.method !== 'POST' || ctx.path !== PATHS.token || !isPlainForm(ctx)) return next();
@@ -36,7 +38,9 @@ export function createDirectClientCredentials(deps: {
       refuseService(ctx, error);
       return;
     }
-    if (!asked || !client || !authenticates(client, asked.secret, epochSeconds(clock))) return next();
+    const digest = asked && client && provenBy(client, asked.secret, epochSeconds(clock));
+    if (!asked || !client || digest === undefined) return next();
+    lastUse.secret(asked.clientId, digest);
     const granted = grantedTo(client, asked);
     if (!granted || !(await serviceTokens.answer(ctx, client, granted, 'client_credentials'))) return next();
   };
@@ -98,13 +102,13 @@ function readCredentials(
   return { clientId: match[1], secret: match[2] };
 }
 
-function authenticates({ metadata, facts }: ClientRecord, secret: string, now: number): boolean {
-  return (
+/** The digest of the secret that proves the client; undefined where it is to prove itself otherwise, or more. */
+function provenBy({ metadata, facts }: ClientRecord, secret: string, now: number): string | undefined {
+  const bySecretAlone =
     facts.type === 'service' &&
     !facts.settings.certificateBound &&
     !facts.settings.dpopBound &&
     !facts.settings.fapi &&
-    metadata.token_endpoint_auth_method === 'client_secret_basic' &&
-    matchesDigest(metadata.client_secret, secret, now)
-  );
+    metadata.token_endpoint_auth_method === 'client_secret_basic';
+  return bySecretAlone ? matchingDigest(metadata.client_secret, secret, now) : undefined;
 }

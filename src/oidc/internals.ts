@@ -5,6 +5,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { sha256 } from '../platform/crypto/digest.ts';
 import type { Database } from '../platform/db/database.ts';
 import { withoutMutualTls } from './client-auth/certificate-metadata.ts';
+import type { LastUse } from './client-auth/last-use.ts';
 import { attachFacts } from './client-facts.ts';
 import type { ClientSource } from './client-source.ts';
 import { requestOf } from './request-of.ts';
@@ -33,17 +34,18 @@ interface Internals {
 }
 
 /**
- * `clientSecret` holds digests (see client-source.ts): compares in constant time with every live one. Which of them
- * matched, and whether one did, takes the same work.
+ * `clientSecret` holds digests (see client-source.ts): compares in constant time with every live one, and answers the
+ * one (in hex) that matched. Which of them did, and whether one did, takes the same work.
  */
-export function matchesDigest(stored: string | undefined, presented: string, now: number): boolean {
+export function matchingDigest(stored: string | undefined, presented: string, now: number): string | undefined {
   const actual = sha256(presented);
-  let matched = false;
+  let matched: string | undefined;
   for (const entry of (stored ?? '').split(',')) {
     const [, hex = '', expires = ''] = entry.split(':');
     const expected = Buffer.from(hex, 'hex');
     const equal = expected.length === actual.length && timingSafeEqual(expected, actual);
-    matched = (equal && (expires === '' || Number(expires) > now)) || matched;
+    const counts = equal && (expires === '' || Number(expires) > now);
+    matched = counts ? hex : matched;
   }
   return matched;
 }
@@ -59,11 +61,12 @@ export function override(
     clients: ClientSource;
     sessions: SessionStore;
     clientLimit: { take(key: string): Promise<void> };
+    lastUse: Pick<LastUse, 'secret'>;
     /** Certificates are looked at. */
     mutualTls: boolean;
   },
 ): void {
-  const { db, clock, clients, sessions, clientLimit } = deps;
+  const { db, clock, clients, sessions, clientLimit, lastUse } = deps;
   const inside = provider as unknown as Internals;
   const seconds = () => Math.floor(clock.now().getTime() / 1000);
 
@@ -89,8 +92,10 @@ export function override(
   // a back-channel logout address.
   Object.assign(inside.Client.prototype, {
     includeSid: () => true,
-    compareClientSecret(this: { clientSecret?: string }, presented: string): boolean {
-      return matchesDigest(this.clientSecret, presented, seconds());
+    compareClientSecret(this: { clientId: string; clientSecret?: string }, presented: string): boolean {
+      const digest = matchingDigest(this.clientSecret, presented, seconds());
+      if (digest !== undefined) lastUse.secret(this.clientId, digest);
+      return digest !== undefined;
     },
   });
 

@@ -13,6 +13,7 @@ import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { createMutualTls } from './client-auth/certificates.ts';
+import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { createDirectClientCredentials } from './direct-client-credentials.ts';
@@ -111,6 +112,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       claimJti(db, `request|${clientId}|${jti}`, clientId, new Date(exp * 1000), clock.now()),
   });
 
+  const lastUse = createLastUse({ db, clock, log });
   const mutualTls = createMutualTls({
     header: config.clientCertificateHeader,
     authorities: config.clientAuthorities,
@@ -167,6 +169,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       clients,
       sessions,
       clientLimit: deps.clientLimit,
+      lastUse,
       mutualTls: mutualTls.enabled,
     });
     provider.proxy = true;
@@ -182,6 +185,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         now: () => clock.now(),
       }),
     );
+    provider.use(recordKeyUse(lastUse));
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
     return { provider, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
   }
@@ -204,6 +208,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     audit,
     signer: (alg) => current.signers.get(alg),
     clientLimit: deps.clientLimit,
+    lastUse,
     onToken: deps.onToken,
   });
   const workloads = await createWorkloadGrant({
@@ -218,7 +223,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     onToken: deps.onToken,
     onTrustUsed: deps.onTrustUsed,
   });
-  const direct = createDirectClientCredentials({ clock, clients, serviceTokens, onToken: deps.onToken });
+  const direct = createDirectClientCredentials({ clock, clients, serviceTokens, lastUse, onToken: deps.onToken });
   const posted = createPostedAuthorization(PATHS.authorization);
   const mtlsHost = config.mtlsIssuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
@@ -268,6 +273,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       await clients.close();
       await workloads.close();
       await rebuilding;
+      await lastUse.close();
     },
   };
 }

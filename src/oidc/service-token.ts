@@ -8,6 +8,7 @@ import type { Audit } from '../platform/audit/audit.ts';
 import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccessTokenSigner } from './access-token-signer.ts';
 import { refuseService } from './audit-hook.ts';
+import type { LastUse } from './client-auth/last-use.ts';
 import type { AllowedPermission, ClientRecord } from './client-source.ts';
 import { requestOf } from './request-of.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
@@ -61,9 +62,10 @@ export function createServiceTokens(deps: {
   audit: Audit;
   signer: (alg: SigningAlg) => AccessTokenSigner | undefined;
   clientLimit: { take(key: string): Promise<void> };
+  lastUse: Pick<LastUse, 'client'>;
   onToken: (grantType: string, result: 'success' | 'refused') => void;
 }): ServiceTokens {
-  const { issuer, clock, audit, signer, clientLimit, onToken } = deps;
+  const { issuer, clock, audit, signer, clientLimit, lastUse, onToken } = deps;
 
   return {
     async answer(ctx, { metadata, facts }, granted, grantType, data) {
@@ -117,6 +119,7 @@ export function createServiceTokens(deps: {
         refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
         return true;
       }
+      lastUse.client(clientId);
       const token = sign ? await sign({ ...extra, ...claims }) : id;
       onToken(grantType, 'success');
       ctx.set('Cache-Control', 'no-store');

@@ -43,7 +43,7 @@ const MOST = {
 };
 
 /** What the product does on its own, whoever asks. */
-const BACKGROUND = /^lease\.|^clean\.|^(?:UN)?LISTEN\b/;
+const BACKGROUND = /^lease\.|^use\.|^clean\.|^(?:UN)?LISTEN\b/;
 /** Long enough for what a flow leaves behind to be sent. */
 const SETTLED_MS = 50;
 
