@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { type Agent, createAgent } from '../support/browserless.ts';
+import { createHolder, freshNonce, postWithProof, proof } from '../support/dpop.ts';
 import {
   asClient,
   authorizePath,
@@ -32,6 +33,10 @@ import { type Postern, startPostern } from '../support/postern.ts';
  */
 const MOST = {
   clientCredentials: { all: 1, awaited: 1 },
+  /** With a DPoP proof: its jti is claimed before anything is issued. */
+  clientCredentialsBound: { all: 2, awaited: 2 },
+  refreshBound: { all: 4, awaited: 4 },
+  userinfoBound: { all: 2, awaited: 2 },
   introspectJwt: { all: 1, awaited: 1 },
   introspectOpaque: { all: 1, awaited: 1 },
   revoke: { all: 3, awaited: 3 },
@@ -218,5 +223,32 @@ describe('statements', () => {
   test('of a refresh', async () => {
     const answer = await within(MOST.refresh, () => refresh(postern.url, application, tokens.refresh_token ?? ''));
     expect(answer.status).toBe(200);
+  });
+
+  test('of what is bound to a key by DPoP', async () => {
+    const grant = { grant_type: 'client_credentials' };
+    const holder = await createHolder();
+    const url = `${postern.url}/oauth2/token`;
+    const nonce = await freshNonce(postern.url, grant, { authorization: service.basic });
+    const ask = async () =>
+      postForm(url, grant, { authorization: service.basic, dpop: await proof(holder, { url, nonce }) });
+    expect((await within(MOST.clientCredentialsBound, ask)).body.token_type).toBe('DPoP');
+
+    const { params, verifier } = codeRequest(application);
+    const code = codeOf(await agent.get(authorizePath(params)));
+    const { headers } = asClient(application);
+    const form = { grant_type: 'authorization_code', code, code_verifier: verifier };
+    const { redirectUri: redirect_uri } = application;
+    const got = await postWithProof(url, { ...form, redirect_uri }, headers, holder);
+    const token = String(got.body.access_token);
+    const info = `${postern.url}/oauth2/userinfo`;
+    const told = await within(MOST.userinfoBound, async () => {
+      const dpop = await proof(holder, { url: info, method: 'GET', nonce, token });
+      return fetch(info, { headers: { authorization: `DPoP ${token}`, dpop } });
+    });
+    expect(told.status).toBe(200);
+    const again = { grant_type: 'refresh_token', refresh_token: String(got.body.refresh_token) };
+    const next = await within(MOST.refreshBound, () => postWithProof(url, again, headers, holder, { nonce }));
+    expect(next.body.token_type).toBe('DPoP');
   });
 });
