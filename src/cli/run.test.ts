@@ -74,7 +74,7 @@ describe('command line', () => {
   test('what is not there yet is called so', async () => {
     const { run, written } = stage();
     expect(await run('service-account', 'create', '--name', 'x', '--auth', 'tls')).toBe(2);
-    expect(written.err).toContain('--auth tls is not there yet: choose secret or private_key_jwt');
+    expect(written.err).toContain('--auth tls needs exactly one of --subject-dn');
   });
 
   test('setup-link prints the link; without one it fails', async () => {

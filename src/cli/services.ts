@@ -70,6 +70,8 @@ export interface Services {
         | { auth: 'secret' }
         /** `jwks`: the text of a JWK Set. */
         | { auth: 'private_key_jwt'; jwks: string }
+        /** `certificateKind`: what `certificate` is, a name or PEM text. */
+        | { auth: 'certificate'; certificateKind: string; certificate: string }
       ),
       by: ChangeBy,
     ): Promise<{ id: string; clientId: string; clientSecret?: string }>;

@@ -69,6 +69,10 @@ export function consolePages(
       admin,
       issuer,
       allPermissions,
+      certificates: {
+        read: config.clientCertificateHeader !== undefined,
+        authorities: config.clientAuthorities.length > 0,
+      },
       rolesOf: access.roles.rolesOf,
     }),
     ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),

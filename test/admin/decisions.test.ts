@@ -71,6 +71,8 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/service-accounts/:id/permissions',
     'GET /admin/service-accounts/:id/keys',
     'POST /admin/service-accounts/:id/keys',
+    'GET /admin/service-accounts/:id/certificate',
+    'POST /admin/service-accounts/:id/certificate',
     'POST /admin/service-accounts/:id/use-secret',
     'GET /admin/service-accounts/:id/protocol',
     'POST /admin/service-accounts/:id/protocol',

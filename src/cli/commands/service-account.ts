@@ -1,9 +1,10 @@
 import type { Command, CommandContext, Input, Outcome } from '../command.ts';
 import type { ServiceAccountView, Services } from '../services.ts';
+import { CERTIFICATE_OPTIONS, certificateProblem, readCertificateOption } from './certificate-options.ts';
 import { author, permissionProblem, table } from './shared-options.ts';
 
 const account = { name: 'ID|NAME', required: true } as const;
-const AUTH = ['secret', 'private_key_jwt'];
+const AUTH = ['secret', 'private_key_jwt', 'tls'];
 
 export const serviceAccountCommands: readonly Command[] = [
   {
@@ -16,18 +17,20 @@ export const serviceAccountCommands: readonly Command[] = [
       permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'A permission of an API.' },
       auth: { type: 'text', value: AUTH.join('|'), help: 'How it proves itself; secret when left out.' },
       jwks: { type: 'text', value: 'FILE', help: 'Its public keys, a JWK Set, for --auth private_key_jwt.' },
+      ...CERTIFICATE_OPTIONS,
     },
     check: (input) => permissionProblem(input.list('permission')) ?? authProblem(input),
     async run({ input, services, surroundings }) {
       const file = input.optional('jwks');
       const jwks = file === undefined ? undefined : await surroundings.readFile(file);
+      const certificate = await readCertificateOption(input, surroundings);
       const { serviceAccounts } = await services();
       const made = await serviceAccounts.create(
         {
           name: input.text('name'),
           description: input.optional('description') ?? '',
           permissions: input.list('permission'),
-          ...(jwks === undefined ? { auth: 'secret' } : { auth: 'private_key_jwt', jwks }),
+          ...(jwks === undefined ? (certificate ?? { auth: 'secret' }) : { auth: 'private_key_jwt', jwks }),
         },
         author(surroundings),
       );
@@ -65,8 +68,11 @@ export const serviceAccountCommands: readonly Command[] = [
       };
     },
   },
-  exchange('allow', 'Let it call an API on behalf of its callers (token exchange).', 'may now', (all, id, audience, by) =>
-    all.allowExchange(id, audience, by),
+  exchange(
+    'allow',
+    'Let it call an API on behalf of its callers (token exchange).',
+    'may now',
+    (all, id, audience, by) => all.allowExchange(id, audience, by),
   ),
   exchange('deny', 'Take that back; refused from this moment on.', 'may no longer', (all, id, audience, by) =>
     all.denyExchange(id, audience, by),
@@ -126,10 +132,10 @@ function exchange(
 function authProblem(input: Input): string | null {
   const auth = input.optional('auth') ?? 'secret';
   const keys = input.optional('jwks') !== undefined;
-  if (auth === 'tls') return '--auth tls is not there yet: choose secret or private_key_jwt';
   if (!AUTH.includes(auth)) return `--auth must be one of ${AUTH.join(', ')}`;
   if (auth === 'private_key_jwt' && !keys) return '--auth private_key_jwt needs --jwks FILE';
-  return auth === 'secret' && keys ? '--jwks goes with --auth private_key_jwt' : null;
+  if (auth !== 'private_key_jwt' && keys) return '--jwks goes with --auth private_key_jwt';
+  return certificateProblem(input, auth);
 }
 
 function credentialOutcome(made: { id: string; clientId: string; clientSecret?: string }): Outcome {

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { parsePermissionRef } from '../../kernel/permission-ref.ts';
+import { CERTIFICATE_KINDS } from '../../platform/crypto/certificate-registration.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
+import { certificatePages, withoutPrivateKey } from './certificate-pages.ts';
 import { credentialPages, withoutPrivateKeys } from './credential-pages.ts';
 import { serviceAccountNotFound } from './errors.ts';
 import { exchangePages } from './exchange-pages.ts';
@@ -24,6 +26,8 @@ export interface ServiceAccountPagesNeeds {
   allPermissions(): Promise<
     { audience: string; apiName: string; permissions: { ref: string; name: string; description: string }[] }[]
   >;
+  /** Whether client certificates reach Postern, and whether any authority for their names is configured. */
+  certificates: { read: boolean; authorities: boolean };
   rolesOf(holder: { serviceAccountId: string }): Promise<string[]>;
 }
 
@@ -36,6 +40,8 @@ const newForm = z.strictObject({
   permissions,
   auth: z.enum(AUTH_METHODS, 'required'),
   jwks: z.string(),
+  certificateKind: z.string().default(''),
+  certificate: z.string().default(''),
 });
 const editForm = z.strictObject({ name: z.string(), description: z.string() });
 const permissionsForm = z.strictObject({ permissions });
@@ -44,7 +50,7 @@ const BASE = '/admin/service-accounts';
 
 /** Pages under /admin/service-accounts. */
 export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route[] {
-  const { serviceAccounts, views, admin, issuer, allPermissions, rolesOf } = needs;
+  const { serviceAccounts, views, admin, issuer, allPermissions, certificates, rolesOf } = needs;
   const guards = [admin];
 
   function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
@@ -59,7 +65,12 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
 
   async function newPage(ctx: Ctx, form: Invalid = { values: { auth: 'secret' }, errors: {} }): Promise<void> {
     const title = ctx.state.t('service_accounts.new_title');
-    show(ctx, 'new', { title, apis: await allPermissions(), ...withoutPrivateKeys(form) });
+    show(ctx, 'new', {
+      title,
+      apis: await allPermissions(),
+      kinds: CERTIFICATE_KINDS,
+      ...withoutPrivateKey(withoutPrivateKeys(form)),
+    });
   }
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
@@ -88,6 +99,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
       permissions: held,
       exchange,
       overlaps: SECRET_OVERLAPS,
+      certificates,
       issuer,
     });
   }
@@ -120,7 +132,8 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     route({ method: 'POST', path: `${BASE}/new`, guards, body: newForm, invalid: newPage }, async (ctx, { body }) => {
       const { id, name, secret } = await serviceAccounts.create(body, originOf(ctx));
       if (secret !== undefined) return await secretPage(ctx, id, secret, true);
-      flash(ctx, 'success', 'service_accounts.made_with_keys', { name });
+      const proof = body.auth === 'certificate' ? 'certificate' : 'keys';
+      flash(ctx, 'success', `service_accounts.made_with_${proof}`, { name });
       seeOther(ctx, `${BASE}/${id}`);
     }),
 
@@ -168,6 +181,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
 
     ...exchangePages({ base: BASE, guards, serviceAccounts, existing, show, allApis: allPermissions }),
 
+    ...certificatePages({ base: BASE, guards, serviceAccounts, existing, show }),
     ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage }),
 
     ...protocolPages({ base: BASE, guards, serviceAccounts, existing, show }),

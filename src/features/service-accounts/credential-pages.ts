@@ -34,7 +34,7 @@ export function credentialPages(needs: {
 
   async function keysPage(ctx: Ctx, id: string, form: Invalid = { values: {}, errors: {} }): Promise<void> {
     const account = await existing(id);
-    const switching = account.auth === 'secret';
+    const switching = account.auth !== 'private_key_jwt';
     const title = ctx.state.t(switching ? 'service_accounts.use_keys' : 'service_accounts.replace_keys');
     show(ctx, 'keys', { title, account, switching, issuer, ...withoutPrivateKeys(form) });
   }
@@ -54,7 +54,7 @@ export function credentialPages(needs: {
         invalid: (ctx, form, { params }) => keysPage(ctx, params.id, form),
       },
       async (ctx, { params, body }) => {
-        const switching = body.from === 'secret';
+        const switching = body.from !== 'private_key_jwt';
         const change = switching ? serviceAccounts.useKeys : serviceAccounts.replaceKeys;
         await change(params.id, body.jwks, originOf(ctx));
         flash(ctx, 'success', switching ? 'service_accounts.keys_used' : 'service_accounts.keys_replaced');

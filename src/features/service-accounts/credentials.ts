@@ -1,10 +1,16 @@
-import { check } from '../../kernel/check.ts';
+import { check, invalidInput } from '../../kernel/check.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import type { ChangeBy } from '../../platform/audit/change.ts';
+import {
+  type CertificateRegistration,
+  type CertificateView,
+  describeCertificate,
+} from '../../platform/crypto/certificate-registration.ts';
 import { describeKey, type PublicKeySet, type PublicKeyView } from '../../platform/crypto/public-key-set.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import type { Changes } from './changes.ts';
-import { usesKeys, usesSecret } from './errors.ts';
-import { type AuthMethod, keysInput, overlapInput } from './schema.ts';
+import { usesCertificate, usesKeys, usesSecret } from './errors.ts';
+import { type AuthMethod, certificateInput, keysInput, overlapInput } from './schema.ts';
 import type { ServiceAccountRow } from './store.ts';
 
 export interface SecretView {
@@ -26,8 +32,11 @@ export interface IssuedSecret {
 /** What an account proves itself with; all of it runs in the transaction of the use case. */
 export interface CredentialPort {
   secretsOf(tx: Tx, clientId: string): Promise<SecretView[]>;
-  /** null: it uses a secret. */
+  /** null: it does not sign assertions. */
   keysOf(tx: Tx, clientId: string): Promise<PublicKeySet | null>;
+  /** null: it does not prove itself by a certificate. */
+  certificateOf(tx: Tx, clientId: string): Promise<CertificateRegistration | null>;
+  useCertificate(tx: Tx, clientId: string, registration: CertificateRegistration): Promise<void>;
   issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
   revokeSecret(tx: Tx, clientId: string, secretId: string): Promise<{ prefix: string }>;
@@ -41,6 +50,10 @@ export interface CredentialsView {
   secrets: SecretView[];
   /** Those that its assertions are verified with. */
   keys: PublicKeyView[];
+  /** The name that its certificate has; null where certificates themselves are registered, and without any. */
+  subject: Exclude<CertificateRegistration, { kind: 'self_signed' }> | null;
+  /** Those that are registered themselves. */
+  certificates: CertificateView[];
 }
 
 /** `id` is the account's. @throws invalid_input, service_accounts.not_found */
@@ -51,16 +64,53 @@ export interface Credentials {
   revokeSecret(id: string, secretId: string, origin: ChangeBy): Promise<void>;
   /** Other keys for an account that signs assertions: all of them at once. @throws service_accounts.uses_secret */
   replaceKeys(id: string, jwks: unknown, origin: ChangeBy): Promise<void>;
-  /** From a secret to assertions; its secrets end. @throws service_accounts.uses_keys */
+  /** From a secret or a certificate to assertions; its secrets end. @throws service_accounts.uses_keys */
   useKeys(id: string, jwks: unknown, origin: ChangeBy): Promise<void>;
-  /** From assertions to a secret; its keys go. @throws service_accounts.uses_secret */
+  /** Another certificate for an account that has one. @throws service_accounts.uses_secret, service_accounts.uses_keys */
+  replaceCertificate(id: string, input: CertificateInput, origin: ChangeBy): Promise<void>;
+  /** From a secret or assertions to a certificate; secrets and keys go. @throws service_accounts.uses_certificate */
+  useCertificate(id: string, input: CertificateInput, origin: ChangeBy): Promise<void>;
+  /** From assertions or a certificate to a secret; its keys go. @throws service_accounts.uses_secret */
   useSecret(id: string, origin: ChangeBy): Promise<IssuedSecret>;
 }
 
+/** `certificateKind`: one of CERTIFICATE_KINDS, which says what `certificate` is. */
+export interface CertificateInput {
+  certificateKind: string;
+  certificate: string;
+}
+
 export async function credentialsOf(tx: Tx, clients: CredentialPort, clientId: string): Promise<CredentialsView> {
+  const none = { secrets: [], keys: [], subject: null, certificates: [] };
   const set = await clients.keysOf(tx, clientId);
-  if (set) return { auth: 'private_key_jwt', secrets: [], keys: set.keys.map(describeKey) };
-  return { auth: 'secret', secrets: await clients.secretsOf(tx, clientId), keys: [] };
+  if (set) return { ...none, auth: 'private_key_jwt', keys: set.keys.map(describeKey) };
+  const registered = await clients.certificateOf(tx, clientId);
+  if (registered?.kind === 'self_signed') {
+    return { ...none, auth: 'certificate', certificates: registered.certificates.map(describeCertificate) };
+  }
+  if (registered) return { ...none, auth: 'certificate', subject: registered };
+  return { ...none, auth: 'secret', secrets: await clients.secretsOf(tx, clientId) };
+}
+
+/** @throws invalid_input on the field `certificate` */
+export function readCertificate(input: CertificateInput, clock: Clock): CertificateRegistration {
+  const registration = check(certificateInput, input);
+  const now = clock.now();
+  if (registration.kind === 'self_signed') {
+    const ended = registration.certificates.map(describeCertificate).some(({ notAfter }) => notAfter <= now);
+    if (ended) throw invalidInput({ certificate: { code: 'certificate.expired' } });
+  }
+  return registration;
+}
+
+/** What the audit log keeps of a certificate. */
+export function toldOfCertificate(registration: CertificateRegistration): Record<string, unknown> {
+  if (registration.kind !== 'self_signed') return { ...registration };
+  const certificates = registration.certificates.map(describeCertificate);
+  return {
+    kind: 'self_signed',
+    certificates: certificates.map(({ subject, thumbprint }) => ({ subject, thumbprint })),
+  };
 }
 
 /** What the audit log keeps of a set. */
@@ -68,18 +118,38 @@ export function toldOf({ keys }: PublicKeySet): { kid: string; thumbprint: strin
   return keys.map(describeKey).map(({ kid, thumbprint }) => ({ kid, thumbprint }));
 }
 
-export function createCredentials(deps: { db: Database; clients: CredentialPort; changes: Changes }): Credentials {
-  const { db, clients, changes } = deps;
+/** What an account had to prove itself with, before a change. */
+interface Held {
+  keys: PublicKeySet;
+  certificate: CertificateRegistration | null;
+}
+
+const USES = { secret: usesSecret, private_key_jwt: usesKeys, certificate: usesCertificate };
+
+export function createCredentials(deps: {
+  db: Database;
+  clock: Clock;
+  clients: CredentialPort;
+  changes: Changes;
+}): Credentials {
+  const { db, clock, clients, changes } = deps;
   const { locked, record } = changes;
 
-  /** The account, held, and sure to prove itself this way. */
-  async function holding(tx: Tx, id: string, auth: AuthMethod): Promise<ServiceAccountRow & { keys: PublicKeySet }> {
+  /** The account, held, and sure to prove itself in one of these ways. */
+  async function holding(tx: Tx, id: string, ...allowed: AuthMethod[]): Promise<ServiceAccountRow & Held> {
     const account = await locked(tx, id);
     const keys = await clients.keysOf(tx, account.clientId);
-    if (auth === 'secret' && keys) throw usesKeys();
-    if (auth === 'private_key_jwt' && !keys) throw usesSecret();
-    return { ...account, keys: keys ?? { keys: [] } };
+    const certificate = await clients.certificateOf(tx, account.clientId);
+    const auth = keys ? 'private_key_jwt' : certificate ? 'certificate' : 'secret';
+    if (!allowed.includes(auth)) throw USES[auth]();
+    return { ...account, keys: keys ?? { keys: [] }, certificate };
   }
+
+  /** Of what a switch to another way took from the account. */
+  const lost = ({ keys, certificate }: Held) => ({
+    ...(keys.keys.length > 0 ? { removedKeys: toldOf(keys) } : {}),
+    ...(certificate ? { removedCertificate: toldOfCertificate(certificate) } : {}),
+  });
 
   return {
     async rotateSecret(id, overlapSeconds, origin) {
@@ -116,22 +186,41 @@ export function createCredentials(deps: { db: Database; clients: CredentialPort;
     async useKeys(id, given, origin) {
       const { jwks } = check(keysInput, { jwks: given });
       await db.tx(async (tx) => {
-        const account = await holding(tx, id, 'secret');
+        const account = await holding(tx, id, 'secret', 'certificate');
         const secrets = await clients.secretsOf(tx, account.clientId);
         await clients.useKeys(tx, account.clientId, jwks);
         const revokedSecrets = secrets.map(({ prefix }) => prefix);
-        await record(tx, 'use_keys', account, origin, { keys: toldOf(jwks), revokedSecrets });
+        await record(tx, 'use_keys', account, origin, { keys: toldOf(jwks), revokedSecrets, ...lost(account) });
+      });
+    },
+
+    async replaceCertificate(id, input, origin) {
+      const registration = readCertificate(input, clock);
+      await db.tx(async (tx) => {
+        const account = await holding(tx, id, 'certificate');
+        await clients.useCertificate(tx, account.clientId, registration);
+        const certificate = toldOfCertificate(registration);
+        await record(tx, 'replace_certificate', account, origin, { certificate, ...lost(account) });
+      });
+    },
+
+    async useCertificate(id, input, origin) {
+      const registration = readCertificate(input, clock);
+      await db.tx(async (tx) => {
+        const account = await holding(tx, id, 'secret', 'private_key_jwt');
+        const secrets = await clients.secretsOf(tx, account.clientId);
+        await clients.useCertificate(tx, account.clientId, registration);
+        const certificate = toldOfCertificate(registration);
+        const revokedSecrets = secrets.map(({ prefix }) => prefix);
+        await record(tx, 'use_certificate', account, origin, { certificate, revokedSecrets, ...lost(account) });
       });
     },
 
     useSecret: (id, origin) =>
       db.tx(async (tx) => {
-        const account = await holding(tx, id, 'private_key_jwt');
+        const account = await holding(tx, id, 'private_key_jwt', 'certificate');
         const issued = await clients.useSecret(tx, account.clientId);
-        await record(tx, 'use_secret', account, origin, {
-          secretPrefix: issued.prefix,
-          removedKeys: toldOf(account.keys),
-        });
+        await record(tx, 'use_secret', account, origin, { secretPrefix: issued.prefix, ...lost(account) });
         return issued;
       }),
   };

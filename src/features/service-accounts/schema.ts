@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { isPlainText } from '../../kernel/text.ts';
+import { certificateRegistration } from '../../platform/crypto/certificate-registration.ts';
 import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
 
-/** How a service account proves itself: a generated secret, or assertions that it signs (RFC 7523 section 2.2). */
-export const AUTH_METHODS = ['secret', 'private_key_jwt'] as const;
+/**
+ * How a service account proves itself: a generated secret, assertions that it signs (RFC 7523 section 2.2), or the
+ * certificate that it connects with (RFC 8705 section 2).
+ */
+export const AUTH_METHODS = ['secret', 'private_key_jwt', 'certificate'] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
 
 /** How long the secret before the new one keeps working, in seconds. */
@@ -20,17 +24,40 @@ const permissions = z.array(z.string().max(700, 'too_long')).max(500, 'too_many'
 /** A form sends a field that was left empty as well. */
 const NOT_ASKED = 'service_accounts.keys_not_asked';
 const noKeys = z.string(NOT_ASKED).regex(/^\s*$/, NOT_ASKED).optional();
+const NO_CERTIFICATE = 'service_accounts.certificate_not_asked';
+/** Its kind is a list, in which something is always chosen. */
+const noCertificate = {
+  certificateKind: z.string().optional(),
+  certificate: z.string(NO_CERTIFICATE).regex(/^\s*$/, NO_CERTIFICATE).optional(),
+};
+const certificate = { certificateKind: z.string('required'), certificate: z.string('required') };
 
 export const createServiceAccountInput = z.discriminatedUnion(
   'auth',
   [
-    z.strictObject({ ...details, permissions, auth: z.literal('secret').default('secret'), jwks: noKeys }),
-    z.strictObject({ ...details, permissions, auth: z.literal('private_key_jwt'), jwks: publicKeySet }),
+    z.strictObject({
+      ...details,
+      permissions,
+      auth: z.literal('secret').default('secret'),
+      jwks: noKeys,
+      ...noCertificate,
+    }),
+    z.strictObject({
+      ...details,
+      permissions,
+      auth: z.literal('private_key_jwt'),
+      jwks: publicKeySet,
+      ...noCertificate,
+    }),
+    z.strictObject({ ...details, permissions, auth: z.literal('certificate'), jwks: noKeys, ...certificate }),
   ],
   'invalid',
 );
 export const updateServiceAccountInput = z.strictObject(details);
 export const permissionsInput = z.strictObject({ permissions });
+
+/** Takes `certificateKind` and `certificate`. */
+export const certificateInput = certificateRegistration;
 
 export const keysInput = z.strictObject({ jwks: publicKeySet });
 
@@ -49,5 +76,9 @@ export interface CreateServiceAccountInput {
   auth?: AuthMethod;
   /** A JWK Set (RFC 7517), as an object or as JSON text; for private_key_jwt alone. */
   jwks?: unknown;
+  /** One of CERTIFICATE_KINDS; for a certificate alone. */
+  certificateKind?: string;
+  /** The name that it has, or the certificate itself as PEM, as its kind says. */
+  certificate?: string;
 }
 export type UpdateServiceAccountInput = z.input<typeof updateServiceAccountInput>;
