@@ -8,6 +8,7 @@ import type { ConsentService } from '../features/consent/service.ts';
 import type { Console } from '../features/console/module.ts';
 import { createMyAccount } from '../features/my-account/module.ts';
 import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
+import { teamAdminPages } from '../features/teams/admin-pages.ts';
 import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
@@ -25,11 +26,14 @@ export function consolePages(
   },
 ): Route[] {
   const { config, db, clock, audit, log, envelope } = foundation;
-  const { access, accounts, applications, credentials, events, i18n, limits, mail, sessions, tokens, users } = parts;
+  const { access, accounts, applications, credentials, events, i18n, limits, mail, sessions, teams, tokens, users } =
+    parts;
   const { views, consents } = web;
   const { admin, person, fresh } = web.console;
   const { issuer } = config;
   const allPermissions = () => access.apis.allPermissions();
+  /** Roles for service accounts and teams; the built-in one is for people. */
+  const grantable = async () => (await access.roles.list()).filter((role) => !role.builtIn);
 
   const overview = createAdmin({
     db,
@@ -78,6 +82,7 @@ export function consolePages(
     ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),
     ...apiAdminPages({ apis: access.apis, views, admin }),
     ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
+    ...teamAdminPages({ teams, views, admin, roles: { ...access.roles, all: grantable } }),
     ...tokenAdminPages({ tokens, views, admin }),
     ...auditRoutes({ views, events, admin }),
     ...myAccount.routes,

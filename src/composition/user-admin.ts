@@ -4,6 +4,7 @@ import type { Accounts } from '../features/accounts/module.ts';
 import type { Events } from '../features/audit-trail/module.ts';
 import type { ConsentStore } from '../features/consent/store.ts';
 import type { Credentials } from '../features/credentials/module.ts';
+import type { Teams } from '../features/teams/module.ts';
 import type { Tokens } from '../features/tokens/service.ts';
 import type { SessionPort } from '../oidc/sessions.ts';
 import type { AttemptLimits } from '../platform/limits/sign-in-limits.ts';
@@ -16,6 +17,7 @@ interface Joined {
   credentials: Credentials;
   sessions: SessionPort;
   access: Access;
+  teams: Teams;
   tokens: Tokens;
   events: Events;
   limits: AttemptLimits;
@@ -26,7 +28,7 @@ interface Joined {
 /** Administering people takes from most other parts: joined here, for the pages and the command line alike. */
 export function joinUserAdmin(foundation: Foundation, parts: Joined, mailText: Translate): UserAdmin {
   const { db, audit, clock, log, config } = foundation;
-  const { accounts, credentials, sessions, access, tokens, events, mail } = parts;
+  const { accounts, credentials, sessions, access, teams, tokens, events, mail } = parts;
   const { roles } = access;
   return createUserAdmin({
     db,
@@ -40,10 +42,12 @@ export function joinUserAdmin(foundation: Foundation, parts: Joined, mailText: T
     roles: {
       all: () => roles.list(),
       assignIn: (tx, role, userId, origin) => roles.assignIn(tx, role, { userId }, origin),
-      assign: (role, userId, origin) => roles.assign(role, { userId }, origin),
+      assign: (role, userId, origin, terms) => roles.assign(role, { userId }, origin, terms),
+      heldBy: (userId) => roles.heldBy({ userId }),
       unassign: (role, userId, origin) => roles.unassign(role, { userId }, origin),
       assertNotLastAdmin: roles.assertNotLastAdmin,
     },
+    teams: { of: (userId) => teams.members.teamsOf({ userId }) },
     limits: parts.limits,
     tokens,
     consents: parts.consents,

@@ -115,6 +115,19 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/roles/:name/holders',
     'POST /admin/roles/:name/holders/remove',
     'POST /admin/roles/:name/delete',
+    'GET /admin/teams',
+    'GET /admin/teams/new',
+    'POST /admin/teams/new',
+    'GET /admin/teams/:id',
+    'GET /admin/teams/:id/edit',
+    'POST /admin/teams/:id/edit',
+    'POST /admin/teams/:id/members',
+    'POST /admin/teams/:id/members/:memberId/remove',
+    'POST /admin/teams/:id/managers',
+    'POST /admin/teams/:id/managers/:userId/remove',
+    'POST /admin/teams/:id/roles',
+    'POST /admin/teams/:id/roles/remove',
+    'POST /admin/teams/:id/delete',
     'GET /admin/tokens',
     'GET /admin/tokens/:jti',
     'POST /admin/tokens/:jti/revoke',
@@ -173,11 +186,18 @@ beforeAll(async () => {
   }
   const { prisma } = postern.db;
   const api = await prisma.api.findFirstOrThrow({ where: { audience }, include: { permissions: true } });
+  const team = await postern.parts.teams.create({ name: 'ship-builders' }, BY_TEST);
+  await postern.parts.teams.members.add(team.id, target.email, BY_TEST);
+  await postern.parts.teams.members.addManager(team.id, target.email, BY_TEST);
+  const member = await prisma.teamMember.findFirstOrThrow();
   const secret = await prisma.clientSecret.findFirstOrThrow({ where: { clientId: application.clientId } });
   real = {
     '/admin/users': target.id,
     '/admin/service-accounts': service.id,
     '/admin/apis': api.id,
+    '/admin/teams': team.id,
+    memberId: member.id,
+    userId: target.id,
     '/admin/audit': (await prisma.auditEvent.findFirstOrThrow()).id,
     clientId: application.clientId,
     secretId: secret.id,
@@ -202,6 +222,8 @@ function absent(path: string): string {
   const params = {
     id,
     secretId: id,
+    memberId: id,
+    userId: id,
     permissionId: id,
     clientId: id,
     session: id,
@@ -335,6 +357,9 @@ describe('S84 input that no form sends', () => {
       await prisma.api.findMany({ orderBy: { id: 'asc' } }),
       await prisma.role.findMany({ orderBy: { id: 'asc' } }),
       await prisma.serviceAccount.findMany({ orderBy: { id: 'asc' } }),
+      await prisma.team.findMany({ orderBy: { id: 'asc' } }),
+      await prisma.teamMember.count(),
+      await prisma.teamManager.count(),
       await prisma.password.count(),
     ]);
   }

@@ -51,7 +51,7 @@ describe('administering roles', () => {
     const list = await browser.get('/admin/roles');
     const row = /<tr role="row">(?:(?!<\/tr>).)*href="\/admin\/roles\/support".*?<\/tr>/s.exec(list.html)?.[0] ?? '';
     expect(row).toContain('Helps people');
-    expect([...row.matchAll(/<span>(\d+)<\/span>/g)].map(([, number]) => number)).toEqual(['1', '1', '1']);
+    expect([...row.matchAll(/<span>(\d+)<\/span>/g)].map(([, number]) => number)).toEqual(['1', '1', '1', '0']);
     expect(list.text).toContain('admin Built in');
     expect(list.html).toContain('<a href="/admin/roles" aria-current="page">');
   });
@@ -102,7 +102,7 @@ describe('administering roles', () => {
     const shown = await give('held', service.clientId);
     expect(shown.html).toContain(`href="/admin/users/${person.id}"`);
     expect(shown.html).toContain(`href="/admin/service-accounts/${service.id}"`);
-    expect(shown.text).toContain('1 person and 1 service account.');
+    expect(shown.text).toContain('1 person, 1 service account and 0 teams.');
     expect((await browser.get(`/admin/users/${person.id}`)).html).toContain('href="/admin/roles/held"');
     expect((await browser.get(`/admin/service-accounts/${service.id}`)).html).toContain('href="/admin/roles/held"');
 

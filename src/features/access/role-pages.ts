@@ -6,8 +6,8 @@ import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
-import { roleNotFound } from './errors.ts';
 import { ADMIN_ROLE } from './assignments.ts';
+import { roleNotFound } from './errors.ts';
 import type { Roles } from './roles.ts';
 import type { Apis } from './service.ts';
 
@@ -21,12 +21,20 @@ export interface RolePagesNeeds {
 
 const byName = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,59}$/) });
 const permissions = z.array(z.string()).default([]);
-const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions });
-const editForm = z.strictObject({ description: z.string(), permissions });
+const includes = z.array(z.string()).default([]);
+const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions, includes });
+const editForm = z.strictObject({ description: z.string(), permissions, includes });
 // A cursor that means nothing is none: an old bookmark still shows the page.
 const holdersQuery = z.object({ after: z.string().max(400).optional().catch(undefined) });
-const holderForm = z.strictObject({ holder: z.string().min(1, 'required').max(320, 'too_long') });
-const heldForm = z.union([z.strictObject({ userId: z.uuid() }), z.strictObject({ serviceAccountId: z.uuid() })]);
+const holderForm = z.strictObject({
+  holder: z.string().min(1, 'required').max(320, 'too_long'),
+  expires: z.string().default(''),
+});
+const heldForm = z.union([
+  z.strictObject({ userId: z.uuid() }),
+  z.strictObject({ serviceAccountId: z.uuid() }),
+  z.strictObject({ teamId: z.uuid() }),
+]);
 
 const BASE = '/admin/roles';
 
@@ -44,14 +52,14 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
     views.render(ctx, `access/${view}`, { base: BASE, ...model }, { layout: 'console' });
   }
 
-  async function existing(name: string) {
-    const role = await roles.byName(name);
-    if (!role) throw roleNotFound();
-    return role;
+  /** What the boxes offer: permissions, and the roles that this one could include. */
+  async function choices(name?: string) {
+    const [all, known] = await Promise.all([apis.allPermissions(), roles.list()]);
+    return { apis: all, others: known.filter((role) => !role.builtIn && role.name !== name) };
   }
 
   async function newPage(ctx: Ctx, form: Invalid = { values: {}, errors: {} }): Promise<void> {
-    show(ctx, 'role-new', { title: ctx.state.t('roles.new_title'), apis: await apis.allPermissions(), ...form });
+    show(ctx, 'role-new', { title: ctx.state.t('roles.new_title'), ...(await choices()), ...form });
   }
 
   async function showPage(
@@ -59,7 +67,8 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
     name: string,
     { after, failed }: { after?: string; failed?: Failed },
   ): Promise<void> {
-    const role = await existing(name);
+    const role = await roles.detail(name);
+    if (!role) throw roleNotFound();
     const holders = await roles.holdersOf(role.id, after);
     const link = (cursor: string | undefined) =>
       cursor && `${BASE}/${name}?${new URLSearchParams({ after: cursor })}#holders`;
@@ -75,10 +84,12 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
       showPage(ctx, params.name, { failed: { form, ...invalid } });
 
   async function editPage(ctx: Ctx, name: string, form?: Invalid): Promise<void> {
-    const role = await existing(name);
+    const role = await roles.byName(name);
+    if (!role) throw roleNotFound();
     const title = ctx.state.t('roles.edit_title', { name });
-    const values = { description: role.description, permissions: role.permissions };
-    show(ctx, 'role-edit', { title, role, apis: await apis.allPermissions(), values, errors: {}, ...form });
+    const { description, permissions, includes } = role;
+    const values = { description, permissions, includes };
+    show(ctx, 'role-edit', { title, role, ...(await choices(name)), values, errors: {}, ...form });
   }
 
   return [
@@ -128,10 +139,8 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
         invalid: failedForm('give'),
       },
       async (ctx, { params, body }) => {
-        const given = await roles.assignTo(params.name, body.holder, originOf(ctx));
-        const holder = body.holder.trim();
-        if (given) flash(ctx, 'success', 'roles.was_given', { holder });
-        else flash(ctx, 'info', 'roles.was_held', { holder });
+        const assigned = await roles.assignTo(params.name, body.holder, originOf(ctx), { expires: body.expires });
+        flash(ctx, assigned === 'held' ? 'info' : 'success', `roles.was_${assigned}`, { holder: body.holder.trim() });
         seeOther(ctx, `${BASE}/${params.name}`);
       },
     ),

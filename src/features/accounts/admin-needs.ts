@@ -53,6 +53,26 @@ export interface UserConsentView {
   updatedAt: Date;
 }
 
+/** A role that has effect, or was given and is over, with one of its sources. */
+export interface HeldRoleView {
+  role: string;
+  description: string;
+  source: 'direct' | 'team' | 'included';
+  team?: { id: string; name: string };
+  includedIn?: string;
+  expiresAt: Date | null;
+  expired: boolean;
+  since: Date | null;
+  grantedBy: { userId?: string; name: string } | null;
+}
+
+export interface TeamOfView {
+  id: string;
+  name: string;
+  /** The person's own team below it; null where it is the person's own. */
+  through: { id: string; name: string } | null;
+}
+
 /** After failed tries: closed until an admin opens it, or waiting until then. */
 export interface SignInLock {
   closed: boolean;
@@ -88,13 +108,20 @@ export interface UserAdminNeeds {
     all(): Promise<{ name: string; description: string }[]>;
     /** @throws roles.not_found */
     assignIn(tx: Tx, role: string, userId: string, origin: ChangeBy): Promise<unknown>;
-    /** @throws roles.not_found */
-    assign(role: string, userId: string, origin: ChangeBy): Promise<unknown>;
+    /**
+     * `expires` is ISO 8601, UTC where it names no offset; empty: no end. Giving it again changes the end.
+     * @throws roles.not_found, invalid_input on field `expires`
+     */
+    assign(role: string, userId: string, origin: ChangeBy, terms: { expires?: string | undefined }): Promise<unknown>;
+    /** Every role with its sources, also what was given directly and is over. */
+    heldBy(userId: string): Promise<HeldRoleView[]>;
     /** @throws roles.not_found, roles.last_admin */
     unassign(role: string, userId: string, origin: ChangeBy): Promise<unknown>;
     /** Holds the admin role's row until the transaction ends. @throws roles.last_admin */
     assertNotLastAdmin(tx: Tx, userId: string): Promise<void>;
   };
+  /** Those of the person, and those above them. */
+  teams: { of(userId: string): Promise<TeamOfView[]> };
   /** Failed tries to sign in; `account` is an e-mail address in any of its spellings. */
   limits: {
     /** Whether the account is held back now; null when it is not. */

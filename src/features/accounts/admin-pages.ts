@@ -29,7 +29,9 @@ const listQuery = z.object({
 });
 const oneUser = z.strictObject({ id: z.uuid() });
 const oneSession = z.strictObject({ id: z.uuid(), session: z.string().regex(/^[\w-]{1,128}$/) });
-const roleName = z.strictObject({ role: z.string().min(1, 'required').max(60, 'too_long') });
+const role = z.string().min(1, 'required').max(60, 'too_long');
+const roleName = z.strictObject({ role });
+const giveForm = z.strictObject({ role, expires: z.string().default('') });
 
 /** /admin/users: the list, one person, and what an admin may do to an account. */
 export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds): Route[] {
@@ -47,17 +49,16 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
     views.render(ctx, 'accounts/invited', model, { layout: 'console' });
   }
 
-  async function showUser(ctx: Ctx, id: string): Promise<void> {
+  async function showUser(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const [detail, known] = await Promise.all([users.show(id), roles.all()]);
-    const held = new Set(detail.roles);
     const model = {
       title: detail.user.name || detail.user.email,
       ...detail,
       sessions: detail.sessions.map((session) => ({ ...session, named: browserName(session.userAgent) })),
-      held: known.filter((role) => held.has(role.name)),
-      assignable: known.filter((role) => !held.has(role.name)),
+      roles: known,
       self: personOf(ctx).id === id,
       currentSession: personOf(ctx).sessionUid,
+      ...(form && { form: 'roles', ...form }),
     };
     views.render(ctx, 'accounts/show', model, { layout: 'console' });
   }
@@ -134,14 +135,20 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
       return undefined;
     }),
 
-    change(
-      'roles',
-      'accounts.done.role_assigned',
-      async (ctx, id, { role }) => {
-        await users.assignRole(id, role, originOf(ctx));
-        return { role };
+    route(
+      {
+        method: 'POST',
+        path: `${HOME}/:id/roles`,
+        guards,
+        params: oneUser,
+        body: giveForm,
+        invalid: (ctx, form, { params }) => showUser(ctx, params.id, form),
       },
-      roleName,
+      async (ctx, { params, body }) => {
+        await users.assignRole(params.id, body.role, originOf(ctx), body.expires);
+        flash(ctx, 'success', 'accounts.done.role_assigned', { role: body.role });
+        seeOther(ctx, pathOf(params.id));
+      },
     ),
 
     change(

@@ -7,8 +7,10 @@ import type { Tx } from '../../platform/db/database.ts';
 import { createUserMail } from './admin-mail.ts';
 import type {
   FactorsView,
+  HeldRoleView,
   SessionView,
   SignInLock,
+  TeamOfView,
   UserAdminNeeds,
   UserConsentView,
   UserEventView,
@@ -31,7 +33,10 @@ export interface UserListItem extends UserView {
 
 export interface UserDetail {
   user: UserView;
+  /** Names of those that have effect. */
   roles: string[];
+  held: HeldRoleView[];
+  teams: TeamOfView[];
   invite: { createdAt: Date; expiresAt: Date } | null;
   sessions: SessionView[];
   factors: FactorsView;
@@ -52,6 +57,7 @@ export interface Invitation {
 export interface UserExport {
   user: UserView;
   roles: string[];
+  teams: TeamOfView[];
   factors: FactorsView;
   sessions: SessionView[];
   consents: UserConsentView[];
@@ -86,7 +92,8 @@ export interface UserAdmin {
   endSessions(id: string, origin: ChangeBy): Promise<number>;
   /** The next sign-in enrols anew; everything open ends; failed tries are forgotten; the owner is told. @throws users.self (409) */
   resetFactors(id: string, origin: ChangeBy): Promise<void>;
-  assignRole(id: string, role: string, origin: ChangeBy): Promise<void>;
+  /** `expires`: ISO 8601; empty or left out: no end. @throws invalid_input on field `expires`, roles.not_found */
+  assignRole(id: string, role: string, origin: ChangeBy, expires?: string): Promise<void>;
   /** @throws roles.last_admin (409) */
   unassignRole(id: string, role: string, origin: ChangeBy): Promise<void>;
   /** @throws users.self (409), roles.last_admin (409) */
@@ -159,8 +166,9 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
 
     async show(id) {
       const user = await known(id);
-      const [held, invite, open, factors, lock, tokens, events] = await Promise.all([
-        accounts.rolesOf(id),
+      const [held, teams, invite, open, factors, lock, tokens, events] = await Promise.all([
+        roles.heldBy(id),
+        needs.teams.of(id),
         store.openInvite(id, clock.now()),
         sessions.listForUser(id),
         credentials.factorsOf(id),
@@ -168,21 +176,23 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
         needs.tokens.activeOfUser(id, SHOWN_TOKENS),
         needs.events.about(id, RECENT_EVENTS),
       ]);
-      return { user, roles: held, invite, sessions: open, factors, lock, tokens, events };
+      const names = [...new Set(held.filter(({ expired }) => !expired).map(({ role }) => role))];
+      return { user, roles: names, held, teams, invite, sessions: open, factors, lock, tokens, events };
     },
 
     async export(id, origin) {
       const user = await known(id);
       await audit.record(changeEvent(origin, { action: 'user.export', target: target(user) }));
-      const [held, factors, open, consents, tokens, events] = await Promise.all([
+      const [held, teams, factors, open, consents, tokens, events] = await Promise.all([
         accounts.rolesOf(id),
+        needs.teams.of(id),
         credentials.factorsOf(id),
         sessions.listForUser(id),
         needs.consents.list(id),
         needs.tokens.activeOfUser(id, EXPORTED),
         needs.events.about(id, EXPORTED),
       ]);
-      return { user, roles: held, factors, sessions: open, consents, tokens, events };
+      return { user, roles: held, teams, factors, sessions: open, consents, tokens, events };
     },
 
     async invite(input, origin) {
@@ -274,9 +284,9 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
       await mail.factorsReset(user);
     },
 
-    async assignRole(id, role, origin) {
+    async assignRole(id, role, origin, expires) {
       await known(id);
-      await roles.assign(role, id, origin);
+      await roles.assign(role, id, origin, { expires });
     },
 
     async unassignRole(id, role, origin) {
