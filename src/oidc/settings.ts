@@ -13,7 +13,7 @@ import { assertClaimsParameter } from './requests/claims-parameter.ts';
 import { RESPONSE_ALGORITHM } from './requests/client-metadata.ts';
 import { fapiAlgorithmProblem, fapiProfile, rotatesRefreshToken } from './requests/fapi.ts';
 import { createRequestObjectCheck, REQUEST_ALGORITHMS } from './requests/request-object.ts';
-import { defaultResource, getResourceServerInfo } from './resources.ts';
+import { assertRefreshGives, defaultResource, getResourceServerInfo } from './resources.ts';
 import { dpop } from './sender/dpop.ts';
 import { PROOF_ALGORITHMS } from './sender/dpop-proof.ts';
 
@@ -145,7 +145,10 @@ export function settings(input: SettingsInput): Configuration {
     // A refresh token without offline_access ends with the session; one with it was consented to as such.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async (_ctx, source) => !source.scopes.has('offline_access'),
-    rotateRefreshToken: rotatesRefreshToken,
+    async rotateRefreshToken(ctx) {
+      await assertRefreshGives(ctx);
+      return rotatesRefreshToken(ctx);
+    },
 
     formats: { customizers: { jwt: input.recordJwt } },
     ttl: {
