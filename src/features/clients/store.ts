@@ -14,6 +14,8 @@ export interface SecretView {
   createdAt: Date;
   /** null: works until it is revoked. */
   expiresAt: Date | null;
+  /** To the minute or so; null: never. */
+  lastUsedAt: Date | null;
 }
 
 export interface ApplicationListItem {
@@ -61,7 +63,7 @@ const listColumns = {
 } as const;
 
 const isApplication = { type: { in: [...APPLICATION_TYPES] } };
-const secretColumns = { id: true, prefix: true, createdAt: true, expiresAt: true } as const;
+const secretColumns = { id: true, prefix: true, createdAt: true, expiresAt: true, lastUsedAt: true } as const;
 /** The newest is the one that has no end yet. */
 const newestFirst = [
   { expiresAt: { sort: 'desc' as const, nulls: 'first' as const } },

@@ -32,7 +32,14 @@ export interface ServiceAccountPagesNeeds {
 }
 
 const byId = z.strictObject({ id: z.uuid() });
-const listQuery = z.object({ q: z.string().max(200).default(''), after: z.string().max(400).optional() });
+/** The list of those that nobody may need any more. */
+const NOT_USED = 'not_90_days';
+const UNUSED_DAYS = 90;
+const listQuery = z.object({
+  q: z.string().max(200).default(''),
+  used: z.enum([NOT_USED]).optional().catch(undefined),
+  after: z.string().max(400).optional(),
+});
 const permissions = z.array(z.string()).default([]);
 const newForm = z.strictObject({
   name: z.string(),
@@ -121,10 +128,14 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
 
   return [
     route({ method: 'GET', path: BASE, guards, query: listQuery }, async (ctx, { query }) => {
-      const { items, next, previous } = await serviceAccounts.list({ search: query.q, after: query.after });
-      const at = (after: string | undefined) => after && `${BASE}?${new URLSearchParams({ q: query.q, after })}`;
+      const { q, used, after } = query;
+      const unusedDays = used === NOT_USED ? UNUSED_DAYS : undefined;
+      const { items, next, previous } = await serviceAccounts.list({ search: q, unusedDays, after });
+      const at = (cursor: string | undefined) =>
+        cursor && `${BASE}?${new URLSearchParams({ q, ...(used && { used }), after: cursor })}`;
       const title = ctx.state.t('service_accounts.title');
-      show(ctx, 'list', { title, items, q: query.q.trim(), next: at(next), previous: at(previous) });
+      const filter = { q: q.trim(), used, notUsed: NOT_USED };
+      show(ctx, 'list', { title, items, ...filter, next: at(next), previous: at(previous) });
     }),
 
     route({ method: 'GET', path: `${BASE}/new`, guards }, (ctx) => newPage(ctx)),

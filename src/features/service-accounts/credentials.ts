@@ -20,6 +20,8 @@ export interface SecretView {
   createdAt: Date;
   /** null: works until it is revoked. */
   expiresAt: Date | null;
+  /** To the minute or so; null: never. */
+  lastUsedAt: Date | null;
 }
 
 export interface IssuedSecret {

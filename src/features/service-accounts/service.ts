@@ -1,5 +1,5 @@
 import { check } from '../../kernel/check.ts';
-import type { Clock } from '../../kernel/clock.ts';
+import { after, type Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
 import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
@@ -70,6 +70,8 @@ export interface ServiceAccounts extends Credentials, ProtocolSwitches, Exchange
   create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount>;
   list(filter: {
     search?: string | undefined;
+    /** Only those that were there and not used for so many days. */
+    unusedDays?: number | undefined;
     after?: string | undefined;
   }): Promise<Page<store.ServiceAccountListItem>>;
   byId(id: string): Promise<ServiceAccountView | null>;
@@ -152,8 +154,12 @@ export function createServiceAccountService(
     ...createProtocolSwitches({ db, changes, protocol }),
     ...createExchangeRules({ db, clock, changes, touch: clients.touch }),
 
-    list: ({ search, after }) =>
-      store.listServiceAccounts(db.prisma, { search: search?.trim().slice(0, 200), after: decodeTimeCursor(after) }),
+    list: ({ search, unusedDays, after: cursor }) =>
+      store.listServiceAccounts(db.prisma, {
+        search: search?.trim().slice(0, 200),
+        unusedSince: unusedDays === undefined ? undefined : after(clock, -unusedDays * 86_400),
+        after: decodeTimeCursor(cursor),
+      }),
 
     byId: async (id) => (isId(id) ? await whole(await store.findServiceAccount(db.prisma, { id })) : null),
 

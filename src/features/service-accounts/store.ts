@@ -12,6 +12,8 @@ export interface ServiceAccountListItem {
   permissionCount: number;
   createdAt: Date;
   disabledAt: Date | null;
+  /** To the minute or so; null: never. */
+  lastUsedAt: Date | null;
 }
 
 export interface ServiceAccountRow extends Omit<ServiceAccountListItem, 'permissionCount'> {
@@ -27,6 +29,7 @@ const listColumns = {
   description: true,
   createdAt: true,
   disabledAt: true,
+  lastUsedAt: true,
 } as const;
 
 export function isUniqueViolation(error: unknown): boolean {
@@ -43,11 +46,11 @@ export async function insertServiceAccount(
 
 export async function listServiceAccounts(
   db: Tx,
-  filter: { search?: string | undefined; after?: TimeCursor | undefined },
+  filter: { search?: string | undefined; unusedSince?: Date | undefined; after?: TimeCursor | undefined },
 ): Promise<Page<ServiceAccountListItem>> {
   const { where, orderBy } = keyset('id', filter.after);
   const rows = await db.serviceAccount.findMany({
-    where: { AND: [matching(filter.search), where] },
+    where: { AND: [matching(filter.search), unused(filter.unusedSince), where] },
     orderBy,
     take: PAGE_SIZE + 1,
     select: { ...listColumns, _count: { select: { permissions: true } } },
@@ -66,6 +69,12 @@ function matching(search: string | undefined): Prisma.ServiceAccountWhereInput {
   const text = search.replace(/[\\%_]/g, '\\$&');
   const contains = { contains: text, mode: 'insensitive' as const };
   return { OR: [{ name: contains }, { description: contains }, { clientId: { startsWith: text } }] };
+}
+
+/** One that is newer than that had no time to be used. */
+function unused(since: Date | undefined): Prisma.ServiceAccountWhereInput {
+  if (!since) return {};
+  return { createdAt: { lt: since }, OR: [{ lastUsedAt: null }, { lastUsedAt: { lt: since } }] };
 }
 
 export async function findServiceAccount(
