@@ -10,6 +10,7 @@ import { createMyAccount } from '../features/my-account/module.ts';
 import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
 import { teamAdminPages } from '../features/teams/admin-pages.ts';
 import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
+import { workloadTrustAdminPages } from '../features/workload-trusts/admin-pages.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
 import type { Foundation } from './foundation.ts';
@@ -77,7 +78,15 @@ export function consolePages(
         read: config.clientCertificateHeader !== undefined,
         authorities: config.clientAuthorities.length > 0,
       },
-      rolesOf: access.roles.rolesOf,
+      roles: { ...access.roles, all: grantable, teamsOf: teams.members.teamsOf },
+      trustsOf: parts.workloadTrusts.list,
+    }),
+    ...workloadTrustAdminPages({
+      trusts: parts.workloadTrusts,
+      views,
+      admin,
+      issuer,
+      account: parts.serviceAccounts.byId,
     }),
     ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),
     ...apiAdminPages({ apis: access.apis, views, admin }),

@@ -7,7 +7,6 @@ import { createCredentials } from '../features/credentials/module.ts';
 import { createServiceAccounts } from '../features/service-accounts/module.ts';
 import { createTeams } from '../features/teams/module.ts';
 import { createTokens } from '../features/tokens/module.ts';
-import { createLastUse } from '../features/workload-trusts/last-use.ts';
 import { createWorkloadTrusts } from '../features/workload-trusts/module.ts';
 import { createSessions } from '../oidc/sessions.ts';
 import { createSigningKeys } from '../oidc/signing-keys.ts';
@@ -59,6 +58,7 @@ export async function createParts(foundation: Foundation) {
     audit,
     clock,
     clients: clients.registry,
+    ownerTeamId: teams.ownerId,
     protocol: clients.protocol,
     permissionIds: access.apis.permissionIds,
     revokeTokens: tokens.revokeOfClient,
@@ -82,7 +82,6 @@ export async function createParts(foundation: Foundation) {
     applications: clients.applications,
     serviceAccounts,
     workloadTrusts,
-    trustUse: createLastUse({ db, clock, log }),
     events,
     mail,
     consents: createConsentStore(db),

@@ -78,9 +78,20 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/service-accounts/:id/protocol',
     'POST /admin/service-accounts/:id/secrets',
     'POST /admin/service-accounts/:id/secrets/:secretId/revoke',
+    'POST /admin/service-accounts/:id/roles',
+    'POST /admin/service-accounts/:id/roles/remove',
     'POST /admin/service-accounts/:id/disable',
     'POST /admin/service-accounts/:id/enable',
     'POST /admin/service-accounts/:id/delete',
+    'GET /admin/service-accounts/:id/trusts/new',
+    'GET /admin/service-accounts/:id/trusts/new/:preset',
+    'POST /admin/service-accounts/:id/trusts/new/:preset',
+    'GET /admin/service-accounts/:id/trusts/:trustId',
+    'GET /admin/service-accounts/:id/trusts/:trustId/edit',
+    'POST /admin/service-accounts/:id/trusts/:trustId/edit',
+    'POST /admin/service-accounts/:id/trusts/:trustId/disable',
+    'POST /admin/service-accounts/:id/trusts/:trustId/enable',
+    'POST /admin/service-accounts/:id/trusts/:trustId/delete',
     'GET /admin/applications',
     'GET /admin/applications/new',
     'POST /admin/applications/new',
@@ -189,6 +200,8 @@ beforeAll(async () => {
   const team = await postern.parts.teams.create({ name: 'ship-builders' }, BY_TEST);
   await postern.parts.teams.members.add(team.id, target.email, BY_TEST);
   await postern.parts.teams.members.addManager(team.id, target.email, BY_TEST);
+  const trusted = { preset: 'custom', name: 'ci', issuer: 'https://ci.example.com', subject: 'ci' } as const;
+  const trust = await postern.parts.workloadTrusts.create(service.id, trusted, BY_TEST);
   const member = await prisma.teamMember.findFirstOrThrow();
   const secret = await prisma.clientSecret.findFirstOrThrow({ where: { clientId: application.clientId } });
   real = {
@@ -197,6 +210,8 @@ beforeAll(async () => {
     '/admin/apis': api.id,
     '/admin/teams': team.id,
     memberId: member.id,
+    trustId: trust.id,
+    preset: 'custom',
     userId: target.id,
     '/admin/audit': (await prisma.auditEvent.findFirstOrThrow()).id,
     clientId: application.clientId,
@@ -223,6 +238,8 @@ function absent(path: string): string {
     id,
     secretId: id,
     memberId: id,
+    trustId: id,
+    preset: 'custom',
     userId: id,
     permissionId: id,
     clientId: id,

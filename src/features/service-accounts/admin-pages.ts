@@ -11,6 +11,7 @@ import { certificatePages, withoutPrivateKey } from './certificate-pages.ts';
 import { credentialPages, withoutPrivateKeys } from './credential-pages.ts';
 import { serviceAccountNotFound } from './errors.ts';
 import { exchangePages } from './exchange-pages.ts';
+import { type HeldRoles, heldRolePages } from './held-role-pages.ts';
 import { protocolPages } from './protocol-pages.ts';
 import { AUTH_METHODS, SECRET_OVERLAPS } from './schema.ts';
 import type { ServiceAccounts } from './service.ts';
@@ -28,7 +29,9 @@ export interface ServiceAccountPagesNeeds {
   >;
   /** Whether client certificates reach Postern, and whether any authority for their names is configured. */
   certificates: { read: boolean; authorities: boolean };
-  rolesOf(holder: { serviceAccountId: string }): Promise<string[]>;
+  roles: HeldRoles;
+  /** The workloads that are taken for an account, for the view of their own. */
+  trustsOf(serviceAccountId: string): Promise<object[]>;
 }
 
 const byId = z.strictObject({ id: z.uuid() });
@@ -41,24 +44,28 @@ const listQuery = z.object({
   after: z.string().max(400).optional(),
 });
 const permissions = z.array(z.string()).default([]);
+// What a form or a script of before did not have may be left out.
+const owned = { owner: z.string().default(''), contact: z.string().default('') };
 const newForm = z.strictObject({
   name: z.string(),
   description: z.string(),
+  ...owned,
   permissions,
   auth: z.enum(AUTH_METHODS, 'required'),
   jwks: z.string(),
   certificateKind: z.string().default(''),
   certificate: z.string().default(''),
 });
-const editForm = z.strictObject({ name: z.string(), description: z.string() });
+const editForm = z.strictObject({ name: z.string(), description: z.string(), ...owned });
 const permissionsForm = z.strictObject({ permissions });
 
 const BASE = '/admin/service-accounts';
 
 /** Pages under /admin/service-accounts. */
 export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route[] {
-  const { serviceAccounts, views, admin, issuer, allPermissions, certificates, rolesOf } = needs;
+  const { serviceAccounts, views, admin, issuer, allPermissions, certificates, roles, trustsOf } = needs;
   const guards = [admin];
+  const heldRoles = heldRolePages({ base: BASE, guards, roles });
 
   function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
     views.render(ctx, `service-accounts/${view}`, { base: BASE, ...model }, { layout: 'console' });
@@ -82,9 +89,10 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const account = await existing(id);
-    const { name, description } = account;
+    const { name, description, contact } = account;
+    const owner = account.ownerTeam?.name ?? '';
     const title = ctx.state.t('service_accounts.edit_title');
-    show(ctx, 'edit', { title, account, values: { name, description }, errors: {}, ...form });
+    show(ctx, 'edit', { title, account, values: { name, description, owner, contact }, errors: {}, ...form });
   }
 
   async function permissionsPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
@@ -94,17 +102,18 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     show(ctx, 'permissions', { title, account, apis: await allPermissions(), values, errors: {}, ...form });
   }
 
-  async function showPage(ctx: Ctx, id: string): Promise<void> {
+  async function showPage(ctx: Ctx, id: string, failed?: Invalid & { form: string }): Promise<void> {
     const account = await existing(id);
-    const roles = await rolesOf({ serviceAccountId: id });
-    const held = account.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
+    const permissions = account.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
     const exchange = await serviceAccounts.exchangeRules(id);
     show(ctx, 'show', {
       title: account.name,
       account,
-      roles,
-      permissions: held,
+      permissions,
+      ...(await heldRoles.model(id)),
+      ...failed,
       exchange,
+      trusts: await trustsOf(id),
       overlaps: SECRET_OVERLAPS,
       certificates,
       issuer,
@@ -193,6 +202,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
     ...exchangePages({ base: BASE, guards, serviceAccounts, existing, show, allApis: allPermissions }),
 
     ...certificatePages({ base: BASE, guards, serviceAccounts, existing, show }),
+    ...heldRoles.pages(showPage),
     ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage }),
 
     ...protocolPages({ base: BASE, guards, serviceAccounts, existing, show }),

@@ -16,6 +16,9 @@ export const SECRET_OVERLAPS = [0, 3_600, 86_400, 604_800] as const;
 const details = {
   name: z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text'),
   description: z.string().trim().max(300, 'too_long').refine(isPlainText, 'plain_text').default(''),
+  /** Name of the team that answers for it; empty: none. */
+  owner: z.string().trim().max(60, 'too_long').optional(),
+  contact: z.string().trim().max(200, 'too_long').refine(isPlainText, 'plain_text').optional(),
 };
 
 /** As `<audience>#<permission>`. */
@@ -70,6 +73,10 @@ export const overlapInput = z.strictObject({
 export interface CreateServiceAccountInput {
   name: string;
   description?: string;
+  /** Name of the team that answers for it. */
+  owner?: string;
+  /** Whom to ask about it: an e-mail address, a chat channel, a page. */
+  contact?: string;
   /** As `<audience>#<permission>`. */
   permissions?: string[];
   /** `secret` unless told otherwise. */

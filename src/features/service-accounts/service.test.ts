@@ -4,6 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { createAudit } from '../../platform/audit/audit.ts';
 import { createAccess } from '../access/module.ts';
 import { createClients } from '../clients/module.ts';
+import { createTeams } from '../teams/module.ts';
 import { createTokens } from '../tokens/module.ts';
 import { createServiceAccounts } from './module.ts';
 import type { ServiceAccounts } from './service.ts';
@@ -21,7 +22,13 @@ beforeAll(async () => {
   const { db } = database;
   const audit = createAudit({ db, clock });
   const { apis } = createAccess({ db, audit, clock });
-  const shared = { db, audit, clock, permissionIds: apis.permissionIds };
+  const shared = {
+    db,
+    audit,
+    clock,
+    permissionIds: apis.permissionIds,
+    ownerTeamId: createTeams({ db, audit, clock }).ownerId,
+  };
   const revokeTokens = createTokens(shared).revokeOfClient;
   const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [] };
   const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });

@@ -45,6 +45,8 @@ export interface ServiceAccountNeeds {
   protocol: ProtocolPort;
   /** Ids for texts of the form `<audience>#<permission>`. @throws invalid_input on field `permissions` */
   permissionIds(tx: Tx, refs: readonly string[]): Promise<string[]>;
+  /** Of the team with this name, which stays there until the transaction ends. @throws invalid_input on field `owner` */
+  ownerTeamId(tx: Tx, name: string): Promise<string>;
   /** Ends every token of the client. */
   revokeTokens(tx: Tx, clientId: string): Promise<number>;
 }
@@ -91,7 +93,7 @@ export interface ServiceAccounts extends Credentials, ProtocolSwitches, Exchange
 export function createServiceAccountService(
   deps: { db: Database; audit: Audit; clock: Clock } & ServiceAccountNeeds,
 ): ServiceAccounts {
-  const { db, audit, clock, clients, protocol, permissionIds, revokeTokens } = deps;
+  const { db, audit, clock, clients, protocol, permissionIds, ownerTeamId, revokeTokens } = deps;
 
   const changes = createChanges({ audit });
   const { locked, record } = changes;
@@ -100,6 +102,12 @@ export function createServiceAccountService(
     if (!account) return null;
     const credentials = await credentialsOf(db.prisma, clients, account.clientId);
     return { ...account, ...credentials, protocol: await protocol.viewOf(db.prisma, account.clientId) };
+  }
+
+  /** Of the input's own; before the account's row is locked, as everything takes teams first. */
+  async function ownership(tx: Tx, { owner, contact }: { owner?: string | undefined; contact?: string | undefined }) {
+    const team = owner === undefined ? undefined : owner === '' ? null : await ownerTeamId(tx, owner);
+    return { ownerTeamId: team, contact, told: { ...(owner && { owner }), ...(contact && { contact }) } };
   }
 
   function create(
@@ -116,23 +124,24 @@ export function createServiceAccountService(
     return await unique(() =>
       db.tx(async (tx) => {
         const granted = await permissionIds(tx, permissions);
+        const { told, ...owned } = await ownership(tx, checked);
         const keys = checked.auth === 'private_key_jwt' ? checked.jwks : undefined;
         const clientId = await clients.addService(tx, name, keys);
         const account = { id, clientId, name };
-        await store.insertServiceAccount(tx, { ...account, description, at });
+        await store.insertServiceAccount(tx, { ...account, description, ...owned, at });
         await store.replacePermissions(tx, id, granted, at);
         if (keys) {
-          await record(tx, 'create', account, origin, { permissions, auth, keys: toldOf(keys) });
+          await record(tx, 'create', account, origin, { permissions, auth, keys: toldOf(keys), ...told });
           return account;
         }
         if (certificate) {
           await clients.useCertificate(tx, clientId, certificate);
-          const told = toldOfCertificate(certificate);
-          await record(tx, 'create', account, origin, { permissions, auth, certificate: told });
+          const data = { permissions, auth, certificate: toldOfCertificate(certificate), ...told };
+          await record(tx, 'create', account, origin, data);
           return account;
         }
         const { secret, prefix } = await clients.issueSecret(tx, clientId);
-        await record(tx, 'create', account, origin, { permissions, auth, secretPrefix: prefix });
+        await record(tx, 'create', account, origin, { permissions, auth, secretPrefix: prefix, ...told });
         return { ...account, secret };
       }),
     );
@@ -171,13 +180,15 @@ export function createServiceAccountService(
       ),
 
     async update(id, input, origin) {
-      const { name, description } = check(updateServiceAccountInput, input);
+      const checked = check(updateServiceAccountInput, input);
+      const { name, description } = checked;
       await unique(() =>
         db.tx(async (tx) => {
+          const { told, ...owned } = await ownership(tx, checked);
           const account = await locked(tx, id);
-          await store.updateServiceAccount(tx, id, { name, description, at: clock.now() });
+          await store.updateServiceAccount(tx, id, { name, description, ...owned, at: clock.now() });
           await clients.rename(tx, account.clientId, name);
-          await record(tx, 'update', { ...account, name }, origin, { name, description });
+          await record(tx, 'update', { ...account, name }, origin, { name, description, ...told });
         }),
       );
     },

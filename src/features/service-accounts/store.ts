@@ -10,10 +10,24 @@ export interface ServiceAccountListItem {
   name: string;
   description: string;
   permissionCount: number;
+  /** The team that answers for it. */
+  ownerTeam: { id: string; name: string } | null;
+  /** Whom to ask about it. */
+  contact: string;
   createdAt: Date;
   disabledAt: Date | null;
   /** To the minute or so; null: never. */
   lastUsedAt: Date | null;
+}
+
+/** What is left out stays, or is not there yet. */
+interface Ownership {
+  ownerTeamId?: string | null | undefined;
+  contact?: string | undefined;
+}
+
+function given({ ownerTeamId, contact }: Ownership) {
+  return { ...(ownerTeamId === undefined ? {} : { ownerTeamId }), ...(contact === undefined ? {} : { contact }) };
 }
 
 export interface ServiceAccountRow extends Omit<ServiceAccountListItem, 'permissionCount'> {
@@ -27,6 +41,8 @@ const listColumns = {
   clientId: true,
   name: true,
   description: true,
+  ownerTeam: { select: { id: true, name: true } },
+  contact: true,
   createdAt: true,
   disabledAt: true,
   lastUsedAt: true,
@@ -38,9 +54,10 @@ export function isUniqueViolation(error: unknown): boolean {
 
 export async function insertServiceAccount(
   tx: Tx,
-  account: { id: string; clientId: string; name: string; description: string; at: Date },
+  account: { id: string; clientId: string; name: string; description: string; at: Date } & Ownership,
 ): Promise<void> {
-  const { at, ...columns } = account;
+  const { at, id, clientId, name, description } = account;
+  const columns = { id, clientId, name, description, ...given(account) };
   await tx.serviceAccount.create({ data: { ...columns, createdAt: at, updatedAt: at }, select: { id: true } });
 }
 
@@ -104,10 +121,10 @@ export async function lockServiceAccount(tx: Tx, id: string): Promise<void> {
 export async function updateServiceAccount(
   tx: Tx,
   id: string,
-  change: { name: string; description: string; at: Date },
+  change: { name: string; description: string; at: Date } & Ownership,
 ): Promise<void> {
-  const { at, ...columns } = change;
-  await tx.serviceAccount.updateMany({ where: { id }, data: { ...columns, updatedAt: at } });
+  const { at, name, description } = change;
+  await tx.serviceAccount.updateMany({ where: { id }, data: { name, description, ...given(change), updatedAt: at } });
 }
 
 export async function replacePermissions(tx: Tx, id: string, permissionIds: string[], at: Date): Promise<void> {
