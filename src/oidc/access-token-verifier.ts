@@ -4,6 +4,9 @@ import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
 /** What the library makes its opaque values of. */
 const OPAQUE = /^[\w-]+$/;
 
+/** What stands in the header of our own tokens, and so nothing that names a key or changes how they are read. */
+const HEADER = new Set(['alg', 'typ', 'kid']);
+
 /** Whether a token can only be one that says nothing by itself. */
 export function isOpaque(token: string): boolean {
   return OPAQUE.test(token);
@@ -13,8 +16,8 @@ export function isOpaque(token: string): boolean {
 export type AccessTokenVerifier = (token: string) => Promise<(JWTPayload & { jti: string }) | undefined>;
 
 /**
- * Signature by one of our keys, `typ`, issuer, algorithm and time. A key comes from the set alone: `jwk`, `jku` and
- * `x5u` in the header mean nothing, and an unknown `crit` is refused (RFC 7515 section 4.1).
+ * Signature by one of our keys, `typ`, issuer, algorithm and time. A key comes from the set alone; a header with `jwk`,
+ * `jku`, `x5u` or `crit` (RFC 7515 section 4.1) is none of ours.
  */
 export function createAccessTokenVerifier(options: {
   issuer: string;
@@ -24,7 +27,7 @@ export function createAccessTokenVerifier(options: {
   const keys = createLocalJWKSet(options.publicKeys);
   return async (token) => {
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer: options.issuer,
         typ: 'at+jwt',
         algorithms: [...SIGNING_ALGORITHMS],
@@ -32,7 +35,8 @@ export function createAccessTokenVerifier(options: {
         requiredClaims: ['jti', 'exp', 'client_id'],
       });
       const { jti } = payload;
-      return typeof jti === 'string' ? { ...payload, jti } : undefined;
+      const asMade = Object.keys(protectedHeader).every((name) => HEADER.has(name));
+      return asMade && typeof jti === 'string' ? { ...payload, jti } : undefined;
     } catch {
       return undefined;
     }

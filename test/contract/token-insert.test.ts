@@ -80,6 +80,59 @@ test('S33 so is one whose client is being disabled, or deleted', async () => {
   expect(await insertedDuring(remove, second, rowOf('ClientCredentials', second, deleted))).toBe(true);
 });
 
+/** An access token with a row of its own, and one that was exchanged for it. */
+async function exchanged(clientId: string) {
+  const [parent, child] = [randomToken(), randomToken()];
+  const first = rowOf('AccessToken', parent, clientId);
+  await audit.commit([], [first]);
+  return { parent, child, row: { ...rowOf('AccessToken', child, clientId), parent_jti: first.jti } };
+}
+
+test('S37 an exchanged token whose parent is being revoked, was revoked or never was is born revoked', async () => {
+  const clientId = await client();
+  const one = await exchanged(clientId);
+  const revoke = (tx: Tx) => tx.$executeRaw`UPDATE token SET revoked_at = now() WHERE jti = ${one.row.parent_jti}`;
+  expect(await insertedDuring(revoke, one.child, one.row)).toBe(true);
+
+  const id = randomToken();
+  const again = { ...rowOf('AccessToken', id, clientId), parent_jti: one.row.parent_jti };
+  expect(await insertedDuring(async () => 0, id, again)).toBe(true);
+
+  const orphan = randomToken();
+  const lost = { ...rowOf('AccessToken', orphan, clientId), parent_jti: 'nobody' };
+  expect(await insertedDuring(async () => 0, orphan, lost)).toBe(true);
+});
+
+test('S37 one that is inserted while its parent lives is alive, and is revoked with it, at any depth', async () => {
+  const clientId = await client();
+  const first = await exchanged(clientId);
+  expect(await insertedDuring(async () => 0, first.child, first.row)).toBe(false);
+  const id = randomToken();
+  const row = { ...rowOf('AccessToken', id, clientId), parent_jti: first.row.jti };
+  expect(await insertedDuring(async () => 0, id, row)).toBe(false);
+
+  await database.db.query('test-revoke', 'UPDATE token SET revoked_at = now() WHERE jti = $1', [first.row.parent_jti]);
+  expect([await isRevoked(first.parent), await isRevoked(first.child), await isRevoked(id)]).toEqual([
+    true,
+    true,
+    true,
+  ]);
+});
+
+test('S37 whoever revokes waits for the exchange that looked at the parent first, and then finds its token', async () => {
+  const { parent, child, row } = await exchanged(await client());
+  const revoke = 'UPDATE token SET revoked_at = now() WHERE id_hash = $1';
+  let revoked: Promise<unknown> = Promise.resolve();
+  await database.db.tx(async (tx) => {
+    await tx.$executeRawUnsafe(insertTokens(['postern-console']).replace('$2', '$1'), JSON.stringify([row]));
+    revoked = database.db.query('test-revoke-parent', revoke, [hashOf(parent)]);
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await database.db.query('test-waiting', waiting, [])).length === 0);
+  });
+  await revoked;
+  expect(await isRevoked(child)).toBe(true);
+});
+
 test('where nothing is being revoked it is born alive', async () => {
   const clientId = await client();
   const id = randomToken();

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as oidc from 'openid-client';
-import { type Chain, ACCESS_TOKEN, createChain, exchange, TOKEN_EXCHANGE } from '../support/exchange.ts';
-import { clientCredentials, introspect, postForm, asClient } from '../support/oauth.ts';
+import { ACCESS_TOKEN, type Chain, createChain, exchange, TOKEN_EXCHANGE } from '../support/exchange.ts';
+import { asClient, clientCredentials, introspect, postForm } from '../support/oauth.ts';
 import { BY_TEST, createService, type Service } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 
@@ -86,13 +86,21 @@ test('S37 a service account may be the subject, and an opaque token takes the sa
   const permissions = ['read', 'introspect'].map((name) => ({ name }));
   await postern.parts.access.apis.create({ audience: opaque, permissions, tokenFormat: 'opaque' }, BY_TEST);
   const caller = await createService(postern, [`${api(0)}#read`, `${opaque}#read`, `${api(1)}#read`]);
-  const middle = await createService(postern, [`${api(0)}#introspect`, `${opaque}#read`, `${opaque}#introspect`, `${api(1)}#read`]);
+  const middle = await createService(postern, [
+    `${api(0)}#introspect`,
+    `${opaque}#read`,
+    `${opaque}#introspect`,
+    `${api(1)}#read`,
+  ]);
   await postern.parts.serviceAccounts.setExchangeRules(middle.id, [opaque, api(1)], BY_TEST);
   const own = await clientCredentials(postern.url, caller, { resource: api(0), scope: 'read' });
   const first = await exchange(postern.url, middle, own.body.access_token ?? '', opaque);
   expect(first.body).toMatchObject({ scope: 'read', issued_token_type: ACCESS_TOKEN });
   const about = { sub: caller.clientId, client_id: middle.clientId, act: { sub: middle.clientId }, aud: opaque };
-  expect(await introspect(postern.url, middle, first.body.access_token ?? '')).toMatchObject({ active: true, ...about });
+  expect(await introspect(postern.url, middle, first.body.access_token ?? '')).toMatchObject({
+    active: true,
+    ...about,
+  });
 
   const second = await exchange(postern.url, middle, first.body.access_token ?? '', api(1));
   const claims = decodeJwt(second.body.access_token ?? '');
@@ -103,7 +111,13 @@ test('S37 a service account may be the subject, and an opaque token takes the sa
     sub: caller.clientId,
     act,
   });
-  expect((await exchange(postern.url, middle, own.body.access_token ?? '', opaque, { requested_token_type: 'urn:ietf:params:oauth:token-type:jwt' })).body.error).toBe('invalid_request');
+  expect(
+    (
+      await exchange(postern.url, middle, own.body.access_token ?? '', opaque, {
+        requested_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      })
+    ).body.error,
+  ).toBe('invalid_request');
 });
 
 test('S37 an actor_token must be the own token of the caller', async () => {

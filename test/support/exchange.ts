@@ -1,4 +1,4 @@
-import { createAgent } from './browserless.ts';
+import { type Agent, createAgent } from './browserless.ts';
 import { asClient, getCode, postForm, redeem, type TokenAnswer } from './oauth.ts';
 import {
   type Application,
@@ -23,8 +23,8 @@ export interface Chain {
   /** Audiences; `services[i]` serves `apis[i]`. */
   apis: string[];
   services: Service[];
-  /** A token of the person's for the first API, through the application. */
-  personToken(): Promise<string>;
+  /** A new token of the person's for the first API, through the application and always the same browser. */
+  personToken(origin?: string): Promise<string>;
 }
 
 export async function allow(postern: Postern, service: Service, audience: string): Promise<void> {
@@ -58,15 +58,18 @@ export async function createChain(
     firstParty,
     permissions: firstParty ? all(front) : apis.flatMap(all),
   });
+  const agents = new Map<string, Agent>();
   return {
     person,
     application,
     apis,
     services,
-    async personToken() {
+    async personToken(origin = postern.url) {
       const asked = { resource: front, scope: ['openid', ...permissions].join(' ') };
-      const got = await getCode(createAgent(postern.url), application, person, asked);
-      const { body } = await redeem(postern.url, application, got);
+      const agent = agents.get(origin) ?? createAgent(origin);
+      agents.set(origin, agent);
+      const got = await getCode(agent, application, person, asked);
+      const { body } = await redeem(origin, application, got);
       if (!body.access_token) throw new Error(JSON.stringify(body));
       return body.access_token;
     },

@@ -5,6 +5,7 @@ import { AppError, unavailable } from '../../kernel/errors.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { Database } from '../../platform/db/database.ts';
 import { holdBody } from '../../platform/web/held-body.ts';
+import { send } from '../../platform/web/plain-answer.ts';
 import { refuseService } from '../audit-hook.ts';
 import { requestOf } from '../request-of.ts';
 import { grantedTo, type ServiceTokens } from '../service-token.ts';
@@ -64,10 +65,10 @@ export function createJwtBearer(deps: Deps): Middleware {
     if (trusts.some(({ singleUse }) => singleUse)) await useOnce(deps, token, Number(exp));
 
     const data = { trust: { id: trust.id, name: trust.name }, issuer: token.issuer, subject: told.subject };
-    if (!(await serviceTokens.answer(ctx, record, granted, JWT_BEARER, data))) {
-      throw unavailable('signing_keys.unavailable');
-    }
-    if (ctx.status === 200) for (const { id } of trusts) onTrustUsed(id);
+    const found = await serviceTokens.answer(requestOf(ctx), record, granted, JWT_BEARER, data);
+    if (!found) throw unavailable('signing_keys.unavailable');
+    send(ctx, found);
+    if (found.status === 200) for (const { id } of trusts) onTrustUsed(id);
   }
 
   async function refuse(ctx: ParameterizedContext, error: errors.OIDCProviderError, told: Told): Promise<void> {

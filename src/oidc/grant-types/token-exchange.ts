@@ -8,6 +8,7 @@ import { createAccessTokenVerifier } from '../access-token-verifier.ts';
 import { factsOf, INTROSPECT, permissionsOn } from '../client-facts.ts';
 import type { AllowedPermission, ClientSource } from '../client-source.ts';
 import { noteExchange } from '../exchange-note.ts';
+import { assertProfileSignature } from '../requests/fapi.ts';
 import { toResourceServer } from '../resources.ts';
 import {
   ACCESS_TOKEN,
@@ -76,6 +77,7 @@ export function registerTokenExchange(
     noteExchange(ctx, { subject: found.subject, act, parentJti: found.jti });
 
     const permission = targetOf(client, request);
+    assertProfileSignature(client, permission);
     const { audience } = permission;
     const caller = factsOf(client);
     const { subject, consented, scopes: subjectScopes } = found;
