@@ -1,7 +1,7 @@
 import { Prisma, type WorkloadTrust } from '../../generated/prisma/client.ts';
 import type { ClaimRules, TrustPreset } from '../../kernel/workload-trust.ts';
 import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
-import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Tx } from '../../platform/db/database.ts';
 import type { TrustEntry } from './schema.ts';
 
 export interface TrustRow extends TrustEntry {
@@ -78,15 +78,4 @@ export async function listTrusts(db: Tx, serviceAccountId?: string): Promise<Tru
   const where = serviceAccountId === undefined ? {} : { serviceAccountId };
   const rows = await db.workloadTrust.findMany({ where, orderBy: { id: 'asc' }, take: 1_000 });
   return rows.map(toRow);
-}
-
-/** One statement for all that were used since the last. */
-export async function touchTrusts(db: Database, used: ReadonlyMap<string, Date>): Promise<void> {
-  const rows = [...used].map(([id, at]) => ({ id, at }));
-  await db.query(
-    'workload-trusts.used',
-    `UPDATE workload_trust t SET last_used_at = greatest(t.last_used_at, u.at)
-     FROM json_to_recordset($1::json) AS u(id uuid, at timestamptz) WHERE t.id = u.id`,
-    [JSON.stringify(rows)],
-  );
 }

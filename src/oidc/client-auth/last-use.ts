@@ -5,7 +5,7 @@ import type { Database } from '../../platform/db/database.ts';
 import type { Log } from '../../platform/observe/log.ts';
 
 /**
- * When clients and their secrets were last used. Kept in memory and written in batches, so that no token request waits
+ * When clients, their secrets and workload trusts were last used. Kept in memory and written in batches, so that no token request waits
  * for it; what a process that is killed had not written is lost.
  */
 export interface LastUse {
@@ -13,6 +13,8 @@ export interface LastUse {
   client(clientId: string): void;
   /** It did so with this secret, by its SHA-256 in hex. */
   secret(clientId: string, digest: string): void;
+  /** A workload proved itself by this trust entry. */
+  trust(trustId: string): void;
   /** Writes what came together; after a failure it is kept for the next time. Never rejects. */
   flush(): Promise<void>;
   /** Writes for the last time. */
@@ -37,9 +39,20 @@ const ACCOUNTS = `WITH used AS (
     WHERE a.last_used_at IS NULL OR a.last_used_at < u.at ORDER BY a.id FOR NO KEY UPDATE OF a)
   UPDATE service_account a SET last_used_at = held.at FROM held WHERE a.id = held.id`;
 
+const TRUSTS = `WITH used AS (
+    SELECT name::uuid AS id, at FROM json_to_recordset($1::json) AS x(name text, at timestamptz)),
+  held AS (
+    SELECT t.id, u.at FROM workload_trust t JOIN used u ON u.id = t.id
+    WHERE t.last_used_at IS NULL OR t.last_used_at < u.at ORDER BY t.id FOR NO KEY UPDATE OF t)
+  UPDATE workload_trust t SET last_used_at = held.at FROM held WHERE t.id = held.id`;
+
 export function createLastUse(deps: { db: Database; clock: Clock; log: Log; everyMs?: number }): LastUse {
   const { db, clock, log, everyMs = EVERY_MS } = deps;
-  const waiting = { secrets: new Map<string, Date>(), accounts: new Map<string, Date>() };
+  const waiting = {
+    secrets: new Map<string, Date>(),
+    accounts: new Map<string, Date>(),
+    trusts: new Map<string, Date>(),
+  };
   let writing = Promise.resolve();
 
   async function write(name: string, text: string, from: Map<string, Date>): Promise<void> {
@@ -58,6 +71,7 @@ export function createLastUse(deps: { db: Database; clock: Clock; log: Log; ever
     writing = writing.then(async () => {
       await write('use.secrets', SECRETS, waiting.secrets);
       await write('use.accounts', ACCOUNTS, waiting.accounts);
+      await write('use.trusts', TRUSTS, waiting.trusts);
     });
     return writing;
   }
@@ -72,6 +86,9 @@ export function createLastUse(deps: { db: Database; clock: Clock; log: Log; ever
     secret(clientId, digest) {
       waiting.secrets.set(digest, clock.now());
       waiting.accounts.set(clientId, clock.now());
+    },
+    trust(trustId) {
+      waiting.trusts.set(trustId, clock.now());
     },
     flush,
     close() {
