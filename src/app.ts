@@ -89,7 +89,6 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     outgoing: foundation.outgoing,
-    onTrustUsed: parts.trustUse.used,
     onKeys: (keys) => {
       metrics.signingKeyExpiry.reset();
       for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);
@@ -165,7 +164,6 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
       await jobs.stop();
       await management?.close();
       await protocol.close();
-      await parts.trustUse.flush();
       await foundation.close();
     },
   };

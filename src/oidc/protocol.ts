@@ -82,8 +82,6 @@ export interface ProtocolDeps {
   onRefreshReuse: () => void;
   /** Fetches what others publish, such as the keys of workloads' issuers. */
   outgoing: KeyFetcher;
-  /** Told of each workload trust by which a token was issued. */
-  onTrustUsed: (trustId: string) => void;
   /** Told which keys sign, and until when each should, whenever that changes. */
   onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
 }
@@ -221,7 +219,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     serviceTokens,
     outgoing: deps.outgoing,
     onToken: deps.onToken,
-    onTrustUsed: deps.onTrustUsed,
+    onTrustUsed: lastUse.trust,
   });
   const direct = createDirectClientCredentials({ clock, clients, serviceTokens, lastUse, onToken: deps.onToken });
   const posted = createPostedAuthorization(PATHS.authorization);
