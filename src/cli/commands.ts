@@ -6,6 +6,7 @@ import { doctorCommands } from './commands/doctor.ts';
 import { keyCommands } from './commands/keys.ts';
 import { serviceAccountCommands } from './commands/service-account.ts';
 import { setupCommands } from './commands/setup.ts';
+import { trustCommands } from './commands/trust.ts';
 import { userCommands } from './commands/user.ts';
 
 /** The whole command line; `postern help` prints it in this order. */
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   ...apiCommands,
   ...roleCommands,
   ...serviceAccountCommands,
+  ...trustCommands,
   ...clientCommands,
   ...keyCommands,
   ...auditCommands,

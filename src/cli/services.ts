@@ -1,5 +1,7 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
+import type { TrustInput } from '../features/workload-trusts/schema.ts';
+import type { TrustRow } from '../features/workload-trusts/store.ts';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { ChangeBy } from '../platform/audit/change.ts';
 
@@ -85,6 +87,15 @@ export interface Services {
     disable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
     enable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
     delete(account: string, by: ChangeBy): Promise<ServiceAccountView>;
+  };
+  /** Trusted workloads; those that change one throw AppError('workload_trusts.not_found', 404). */
+  trusts: {
+    create(serviceAccount: string, input: TrustInput, by: ChangeBy): Promise<TrustRow>;
+    /** Oldest first; of one account, or all. */
+    list(serviceAccount?: string): Promise<TrustRow[]>;
+    disable(id: string, by: ChangeBy): Promise<TrustRow>;
+    enable(id: string, by: ChangeBy): Promise<TrustRow>;
+    delete(id: string, by: ChangeBy): Promise<TrustRow>;
   };
   clients: {
     create(input: NewClient, by: ChangeBy): Promise<{ clientId: string; clientSecret?: string }>;

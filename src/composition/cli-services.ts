@@ -1,16 +1,25 @@
 import type { Services } from '../cli/services.ts';
+import type { TrustRow } from '../features/workload-trusts/store.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
 
 /** What the command line may do: the same use cases as the pages, named as its commands name things. */
 export function createCliServices(foundation: Foundation, parts: Parts): Services {
-  const { access, applications, serviceAccounts, keys } = parts;
+  const { access, applications, serviceAccounts, keys, workloadTrusts } = parts;
 
   async function named(text: string) {
     const found = await serviceAccounts.find(text);
     if (!found) throw new AppError('not_found', { status: 404 });
     return found;
+  }
+
+  /** As it is after the change; as it was, where the change removed it. */
+  async function trustAfter(id: string, change: () => Promise<unknown>): Promise<TrustRow> {
+    const before = await workloadTrusts.byId(id);
+    if (!before) throw new AppError('workload_trusts.not_found', { status: 404 });
+    await change();
+    return (await workloadTrusts.byId(id)) ?? before;
   }
 
   async function again(id: string) {
@@ -75,6 +84,14 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
         await serviceAccounts.remove(id, by);
         return { id, clientId, name, createdAt, disabledAt };
       },
+    },
+
+    trusts: {
+      create: async (account, input, by) => workloadTrusts.create((await named(account)).id, input, by),
+      list: async (account) => workloadTrusts.list(account === undefined ? undefined : (await named(account)).id),
+      disable: (id, by) => trustAfter(id, () => workloadTrusts.disable(id, by)),
+      enable: (id, by) => trustAfter(id, () => workloadTrusts.enable(id, by)),
+      delete: (id, by) => trustAfter(id, () => workloadTrusts.remove(id, by)),
     },
 
     clients: {
