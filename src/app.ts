@@ -25,6 +25,7 @@ import { createLog, type Log } from './platform/observe/log.ts';
 import { type Management, startManagement } from './platform/observe/management.ts';
 import { createMetrics } from './platform/observe/metrics.ts';
 import { createAssets } from './platform/web/assets.ts';
+import { createFront } from './platform/web/front.ts';
 import { holdBody } from './platform/web/held-body.ts';
 import { createHttpServer } from './platform/web/http-server.ts';
 import { createWebApp } from './platform/web/server.ts';
@@ -116,6 +117,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     protocol,
     redeem: createRedeem(config, () => handler),
   });
+  const partialHost = config.mtlsIssuerUrl ? { partialHost: certificateHost(config.mtlsIssuerUrl) } : {};
   const web = createWebApp({
     config,
     clock,
@@ -127,7 +129,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     i18n: parts.i18n,
     csrfKey: secrets.csrfKey,
     routes,
-    ...(config.mtlsIssuerUrl ? { partialHost: certificateHost(config.mtlsIssuerUrl) } : {}),
+    ...partialHost,
     before: [
       async (ctx, next) => {
         if (ctx.method !== 'GET' && ctx.method !== 'HEAD') await holdBody(ctx);
@@ -145,7 +147,10 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   web.keys = secrets.cookieKeys;
   const handler = web.callback();
 
-  const server = createHttpServer(handler);
+  const endpoints = protocol.plain;
+  const server = createHttpServer(
+    createFront({ config, clock, log, metrics, admission, endpoints, ...partialHost, otherwise: handler }),
+  );
   let management: Management | undefined;
 
   return {

@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { AppError } from '../kernel/errors.ts';
 import type { Actor, Audit, AuditEvent } from '../platform/audit/audit.ts';
 import type { Log } from '../platform/observe/log.ts';
+import { send, unavailable } from '../platform/web/plain-answer.ts';
 import type { PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
 import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
@@ -103,7 +104,13 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
     const reason = failure.error ?? 'server_error';
     const detail = failure.error_detail ?? failure.message;
     const grantType = typeof params?.grant_type === 'string' ? { grant_type: params.grant_type.slice(0, 100) } : {};
-    return { action: actions.refusal, outcome: 'denied', reason, data: { detail, ...grantType, ...exchangeData(exchangeOf(ctx)) }, ...common };
+    return {
+      action: actions.refusal,
+      outcome: 'denied',
+      reason,
+      data: { detail, ...grantType, ...exchangeData(exchangeOf(ctx)) },
+      ...common,
+    };
   }
   if (!actions.success) return undefined;
   // An authorization request that went on to a page is not decided yet.
@@ -116,12 +123,8 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
   return { action: actions.success, outcome: 'success', data: successData(ctx, rows), ...common };
 }
 
-/** RFC 6749 section 5.2 knows no code for this; `temporarily_unavailable` is the one of section 4.1.2.1. */
 export function refuseService(ctx: ParameterizedContext, error: AppError): void {
-  ctx.status = error.status === 429 ? 429 : 503;
-  ctx.set('Retry-After', String(error.retryAfter ?? 2));
-  ctx.set('Cache-Control', 'no-store');
-  ctx.body = { error: 'temporarily_unavailable', error_description: 'the service is not available, try again soon' };
+  send(ctx, unavailable(error));
 }
 
 /**

@@ -1,14 +1,13 @@
-import type { Middleware, ParameterizedContext } from 'koa';
+import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../kernel/clock.ts';
 import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
-import { holdBody } from '../platform/web/held-body.ts';
-import { refuseService } from './audit-hook.ts';
+import type { PlainEndpoint } from '../platform/web/front.ts';
+import { unavailable } from '../platform/web/plain-answer.ts';
 import type { LastUse } from './client-auth/last-use.ts';
 import type { ClientRecord, ClientSource } from './client-source.ts';
 import { matchingDigest } from './internals.ts';
 import { grantedTo, type ServiceTokens } from './service-token.ts';
-import { PATHS } from './settings.ts';
 
 /**
  * The plain form of the client credentials grant (RFC 6749 section 4.4), which services send all day: a generated
@@ -22,39 +21,34 @@ export function createDirectClientCredentials(deps: {
   serviceTokens: ServiceTokens;
   lastUse: Pick<LastUse, 'secret'>;
   onToken: (grantType: string, result: 'success' | 'refused') => void;
-}): Middleware {
+}): PlainEndpoint {
   const { clock, clients, serviceTokens, lastUse, onToken } = deps;
 
-  return async (ctx, next) => {
-    if (ctx.method !== 'POST' || ctx.path !== PATHS.token || !isPlainForm(ctx)) return next();
-    const raw = await holdBody(ctx);
-    const asked = raw === 'too_large' ? undefined : readRequest(raw.toString('latin1'), ctx.headers.authorization);
+  return async ({ req, body, request }) => {
+    if (!isPlainForm(req) || body === 'too_large') return undefined;
+    const asked = readRequest(body.toString('latin1'), req.headers.authorization);
+    if (!asked) return undefined;
     let client: ClientRecord | undefined;
     try {
-      client = asked ? await clients.find(asked.clientId) : undefined;
+      client = await clients.find(asked.clientId);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       onToken('client_credentials', 'refused');
-      refuseService(ctx, error);
-      return;
+      return unavailable(error);
     }
-    const digest = asked && client && provenBy(client, asked.secret, epochSeconds(clock));
-    if (!asked || !client || digest === undefined) return next();
+    const digest = client && provenBy(client, asked.secret, epochSeconds(clock));
+    if (!client || digest === undefined) return undefined;
     lastUse.secret(asked.clientId, digest);
     const granted = grantedTo(client, asked);
-    if (!granted || !(await serviceTokens.answer(ctx, client, granted, 'client_credentials'))) return next();
+    return granted && serviceTokens.answer(request, client, granted, 'client_credentials');
   };
 }
 
 const FORM = /^application\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i;
 const OTHER_WAYS = ['dpop', 'origin', 'oauth-client-attestation', 'oauth-client-attestation-pop', 'content-encoding'];
 
-function isPlainForm(ctx: ParameterizedContext): boolean {
-  return (
-    ctx.querystring === '' &&
-    FORM.test(ctx.headers['content-type'] ?? '') &&
-    OTHER_WAYS.every((name) => ctx.headers[name] === undefined)
-  );
+function isPlainForm({ headers }: IncomingMessage): boolean {
+  return FORM.test(headers['content-type'] ?? '') && OTHER_WAYS.every((name) => headers[name] === undefined);
 }
 
 interface Asked {

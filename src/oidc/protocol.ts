@@ -8,6 +8,7 @@ import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
 import type { Log } from '../platform/observe/log.ts';
+import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccountSource } from './account-source.ts';
@@ -42,6 +43,8 @@ import { claimJti, createTokenStore } from './token-store.ts';
 export interface Protocol {
   /** Serves /oauth2/… and /.well-known/…; calls the next middleware for every other path. */
   middleware: Koa.Middleware;
+  /** What of it needs none of the layers around the middleware. */
+  plain: PlainEndpoints;
   interactions: InteractionPort;
   clients: ClientSource;
   /** The provider's session that this request's cookie names, if it is alive. */
@@ -174,7 +177,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     announceJwtBearer(provider);
     const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
     registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, publicKeys: published });
-    provider.use(createReadyAnswers(KEPT_BY_OTHERS));
+    const ready = createReadyAnswers(KEPT_BY_OTHERS);
+    provider.use(ready.middleware);
     provider.use(
       createStructuredTokens({
         issuer: config.issuer,
@@ -185,7 +189,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     );
     provider.use(recordKeyUse(lastUse));
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    return { provider, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
+    return { provider, ready, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
   }
 
   let current = await build();
@@ -221,7 +225,6 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     onToken: deps.onToken,
     onTrustUsed: lastUse.trust,
   });
-  const direct = createDirectClientCredentials({ clock, clients, serviceTokens, lastUse, onToken: deps.onToken });
   const posted = createPostedAuthorization(PATHS.authorization);
   const mtlsHost = config.mtlsIssuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
@@ -253,11 +256,21 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     });
     ctx.cookies.secure = config.secure;
     const library = () => current.run(ctx as unknown as KoaContextWithOIDC, next);
-    await direct(ctx, () => workloads.middleware(ctx, library));
+    await workloads.middleware(ctx, library);
   };
+
+  const ready: PlainEndpoint = (request) => current.ready.answer(request);
+  const plain: PlainEndpoints = new Map([
+    ...Object.keys(KEPT_BY_OTHERS).map((path) => [`GET ${path}`, ready] as const),
+    [
+      `POST ${PATHS.token}`,
+      createDirectClientCredentials({ clock, clients, serviceTokens, lastUse, onToken: deps.onToken }),
+    ],
+  ]);
 
   return {
     middleware,
+    plain,
     clients,
     interactions: createInteractions({ provider: () => current.provider, clients, accounts }),
     async sessionOf(ctx) {

@@ -1,40 +1,62 @@
 import { createHash } from 'node:crypto';
 import type { Middleware } from 'koa';
+import type { PlainRequest } from '../platform/web/front.ts';
+import { type PlainAnswer, send } from '../platform/web/plain-answer.ts';
 
 interface Ready {
   body: Buffer;
-  type: string;
   etag: string;
+  /** Of every answer, and of one that has a body. */
+  headers: string[];
+  bodyHeaders: string[];
+}
+
+export interface ReadyAnswers {
+  /** Has the library make an answer that is not there yet. */
+  middleware: Middleware;
+  /** Undefined while the library has not made it, and for a page of another origin (CORS stays with the library). */
+  answer(request: Pick<PlainRequest, 'req' | 'path'>): PlainAnswer | undefined;
 }
 
 /**
  * Metadata (RFC 8414) and the key set (RFC 7517) change only when the keys do, and every service asks for them: the
  * library makes each once, and from then on the same bytes are sent. `maxAge`: path → seconds that others may keep it.
  */
-export function createReadyAnswers(maxAge: Record<string, number>): Middleware {
+export function createReadyAnswers(maxAge: Record<string, number>): ReadyAnswers {
   const ready = new Map<string, Ready>();
 
-  return async (ctx, next) => {
-    const seconds = ctx.method === 'GET' || ctx.method === 'HEAD' ? maxAge[ctx.path] : undefined;
-    // CORS (a page of another origin asks) stays with the library.
-    if (seconds === undefined || ctx.headers.origin !== undefined) return next();
-    let answer = ready.get(ctx.path);
-    if (!answer) {
+  function answer({ req, path }: Pick<PlainRequest, 'req' | 'path'>): PlainAnswer | undefined {
+    const found = req.headers.origin === undefined ? ready.get(path) : undefined;
+    if (!found) return undefined;
+    const { body, etag, headers, bodyHeaders } = found;
+    if (isKnown(req.headers['if-none-match'], etag)) return { status: 304, headers };
+    return { status: 200, headers: bodyHeaders, body };
+  }
+
+  return {
+    answer,
+    async middleware(ctx, next) {
+      const { req, path, method } = ctx;
+      const seconds = method === 'GET' || method === 'HEAD' ? maxAge[path] : undefined;
+      if (seconds === undefined) return next();
+      const known = answer({ req, path });
+      if (known) return send(ctx, known);
       await next();
-      if (ctx.status !== 200 || typeof ctx.body !== 'object' || ctx.body === null) return;
+      if (req.headers.origin !== undefined || ctx.status !== 200 || typeof ctx.body !== 'object' || !ctx.body) return;
       const body = Buffer.from(JSON.stringify(ctx.body));
       const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
-      answer = { body, etag, type: ctx.response.get('content-type') };
-      ready.set(ctx.path, answer);
-    }
-    ctx.set({ 'Cache-Control': `public, max-age=${seconds}`, ETag: answer.etag, 'Content-Type': answer.type });
-    ctx.set('Access-Control-Allow-Origin', '*');
-    ctx.vary('Origin');
-    ctx.status = 200;
-    if (ctx.fresh) {
-      ctx.status = 304;
-      return;
-    }
-    ctx.body = answer.body;
+      const cache = ['Cache-Control', `public, max-age=${seconds}`, 'ETag', etag];
+      const headers = [...cache, 'Access-Control-Allow-Origin', '*', 'Vary', 'Origin'];
+      const bodyHeaders = [...headers, 'Content-Type', ctx.response.get('content-type')];
+      ready.set(path, { body, etag, headers, bodyHeaders });
+      const made = answer({ req, path });
+      if (made) send(ctx, made);
+    },
   };
+}
+
+/** RFC 9110 section 13.1.2: a weak comparison with a list, or with anything. */
+function isKnown(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((entry) => ['*', etag, `W/${etag}`].includes(entry.trim()));
 }

@@ -1,16 +1,15 @@
-import type { ParameterizedContext } from 'koa';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { randomToken } from '../kernel/ids.ts';
+import type { RequestInfo } from '../kernel/request-info.ts';
 import type { Audit } from '../platform/audit/audit.ts';
+import { json, type PlainAnswer, unavailable } from '../platform/web/plain-answer.ts';
 import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccessTokenSigner } from './access-token-signer.ts';
-import { refuseService } from './audit-hook.ts';
 import type { LastUse } from './client-auth/last-use.ts';
 import type { AllowedPermission, ClientRecord } from './client-source.ts';
-import { requestOf } from './request-of.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
 
 /** What a service asked for, as far as it may have it: permissions of one API. */
@@ -27,16 +26,16 @@ export interface Granted {
 export interface ServiceTokens {
   /**
    * Answers with a token of the service account itself, once its row and its event are durable; with 429 or 503 where
-   * they can't be. False, and nothing is done, where no key for it is at hand.
+   * they can't be. Undefined, and nothing is done, where no key for it is at hand.
    */
   answer(
-    ctx: ParameterizedContext,
+    request: RequestInfo | undefined,
     record: ClientRecord,
     granted: Granted,
     grantType: string,
     /** For the event, beside what every token's event holds. */
     data?: Record<string, unknown>,
-  ): Promise<boolean>;
+  ): Promise<PlainAnswer | undefined>;
 }
 
 /** The same rule as in resources.ts, for the case in which it has exactly one outcome: undefined for every other. */
@@ -68,9 +67,9 @@ export function createServiceTokens(deps: {
   const { issuer, clock, audit, signer, clientLimit, lastUse, onToken } = deps;
 
   return {
-    async answer(ctx, { metadata, facts }, granted, grantType, data) {
+    async answer(request, { metadata, facts }, granted, grantType, data) {
       const sign = granted.tokenFormat === 'jwt' ? signer(granted.signingAlg) : undefined;
-      if (granted.tokenFormat === 'jwt' && !sign) return false;
+      if (granted.tokenFormat === 'jwt' && !sign) return undefined;
 
       const clientId = metadata.client_id;
       const { serviceAccount } = facts;
@@ -92,7 +91,6 @@ export function createServiceTokens(deps: {
           ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}),
         },
       );
-      const request = requestOf(ctx);
       try {
         await clientLimit.take(clientId);
         await audit.commit(
@@ -116,15 +114,12 @@ export function createServiceTokens(deps: {
         );
       } catch (error) {
         onToken(grantType, 'refused');
-        refuseService(ctx, error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
-        return true;
+        return unavailable(error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
       }
       lastUse.client(clientId);
       const token = sign ? await sign({ ...extra, ...claims }) : id;
       onToken(grantType, 'success');
-      ctx.set('Cache-Control', 'no-store');
-      ctx.body = { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' };
-      return true;
+      return json(200, { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' });
     },
   };
 }

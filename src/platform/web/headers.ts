@@ -10,17 +10,29 @@ const PERMISSIONS =
  * to the `script-src` that it finds here, and sets its own Cache-Control and CORS headers over these.
  */
 export function setSecurityHeaders(ctx: Ctx, { secure }: { secure: boolean }): void {
-  ctx.set({
-    'Content-Security-Policy': contentSecurityPolicy(ctx.state.nonce),
+  ctx.set({ 'Content-Security-Policy': contentSecurityPolicy(ctx.state.nonce), ...fixed(secure) });
+  if (!isPublicDocument(ctx.path)) ctx.set('Cache-Control', 'no-store');
+}
+
+function fixed(secure: boolean): Record<string, string> {
+  return {
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
     'Referrer-Policy': 'no-referrer',
     'Cross-Origin-Opener-Policy': 'same-origin',
     'Cross-Origin-Resource-Policy': 'same-origin',
     'Permissions-Policy': PERMISSIONS,
-  });
-  if (secure) ctx.set('Strict-Transport-Security', HSTS);
-  if (!isPublicDocument(ctx.path)) ctx.set('Cache-Control', 'no-store');
+    ...(secure && { 'Strict-Transport-Security': HSTS }),
+  };
+}
+
+/** The same for answers that no browser shows: names and values in turn. */
+export function plainHeaders({ secure }: { secure: boolean }): string[] {
+  return [
+    'Content-Security-Policy',
+    "default-src 'none'; frame-ancestors 'none'",
+    ...Object.entries(fixed(secure)).flat(),
+  ];
 }
 
 /**

@@ -1,5 +1,5 @@
+import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config/schema.ts';
-import type { Ctx } from './context.ts';
 
 export interface ServedHost {
   /** As it stands in URLs: with a port where it is not the scheme's own. */
@@ -15,7 +15,7 @@ export interface PartialHost {
 
 export interface Hosts {
   /** The host that the request is for, when it is one that is served here. */
-  served(ctx: Ctx, fromProxy: boolean): ServedHost | undefined;
+  served(req: IncomingMessage, path: string, fromProxy: boolean): ServedHost | undefined;
 }
 
 /** Only the issuer's host and the listed aliases are served: discovery and links are made from it. */
@@ -27,7 +27,7 @@ export function createHosts(
   const aliases = new Set(allowedHosts.map((host) => host.toLowerCase()));
 
   function match(path: string, host: string, forwardedProtocol: string | undefined): ServedHost | undefined {
-    if (hostOf(host, own) === issuerUrl.host) return { host: issuerUrl.host, protocol: own };
+    if (host === issuerUrl.host || hostOf(host, own) === issuerUrl.host) return { host: issuerUrl.host, protocol: own };
     if (partial && hostOf(host, 'https') === partial.host) {
       return partial.serves(path) ? { host: partial.host, protocol: 'https' } : undefined;
     }
@@ -38,14 +38,16 @@ export function createHosts(
   }
 
   return {
-    served(ctx, fromProxy) {
+    served(req, path, fromProxy) {
       const forwarded = (name: string): string | undefined =>
-        fromProxy ? ctx.get(name).split(',').at(-1)?.trim().toLowerCase() || undefined : undefined;
-      const protocol = forwarded('x-forwarded-proto') ?? ('encrypted' in ctx.req.socket ? 'https' : undefined);
-      const direct = match(ctx.path, ctx.get('host'), protocol);
+        fromProxy
+          ? [req.headers[name] ?? ''].flat().join(',').split(',').at(-1)?.trim().toLowerCase() || undefined
+          : undefined;
+      const protocol = forwarded('x-forwarded-proto') ?? ('encrypted' in req.socket ? 'https' : undefined);
+      const direct = match(path, req.headers.host ?? '', protocol);
       if (direct !== undefined) return direct;
       const through = forwarded('x-forwarded-host');
-      return through === undefined ? undefined : match(ctx.path, through, protocol);
+      return through === undefined ? undefined : match(path, through, protocol);
     },
   };
 }

@@ -1,11 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import type { Ctx } from './context.ts';
 
 export interface Proxies {
   /** Whether the peer of this connection is a configured proxy. */
-  trustsPeer(ctx: Ctx): boolean;
+  trustsPeer(req: IncomingMessage): boolean;
   /** The address of the client: the peer, or what the configured proxies say of it. */
-  clientAddress(ctx: Ctx): string;
+  clientAddress(req: IncomingMessage): string;
 }
 
 /** Headers by which proxies speak of the client; from anyone else they are lies or accidents. */
@@ -40,13 +40,13 @@ export function createProxies(ranges: string[]): Proxies {
     return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   };
   return {
-    trustsPeer: (ctx) => trusts(peerOf(ctx)),
-    clientAddress(ctx) {
-      const peer = peerOf(ctx);
+    trustsPeer: (req) => trusts(peerOf(req)),
+    clientAddress(req) {
+      const peer = peerOf(req);
       if (!trusts(peer)) return peer;
       // Right to left: each trusted proxy vouches for the entry before its own; what stands further left is hearsay.
       let client = peer;
-      for (const entry of ctx.get('x-forwarded-for').split(',').reverse()) {
+      for (const entry of [req.headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').reverse()) {
         const address = plainAddress(entry.trim());
         if (isIP(address) === 0) break;
         client = address;
@@ -58,12 +58,12 @@ export function createProxies(ranges: string[]): Proxies {
 }
 
 /** Takes forwarded headers off a request that came from no configured proxy. */
-export function stripForwarded(ctx: Ctx): void {
-  for (const name of PROXY_HEADERS) delete ctx.req.headers[name];
+export function stripForwarded(req: IncomingMessage): void {
+  for (const name of PROXY_HEADERS) delete req.headers[name];
 }
 
-function peerOf(ctx: Ctx): string {
-  return plainAddress(ctx.req.socket.remoteAddress ?? '');
+function peerOf(req: IncomingMessage): string {
+  return plainAddress(req.socket.remoteAddress ?? '');
 }
 
 /** IPv4 that came in over an IPv6 socket is IPv4; a zone or port is not part of the address. */

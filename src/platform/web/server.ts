@@ -1,7 +1,7 @@
 import Koa, { type Middleware } from 'koa';
 import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
-import { newId, randomToken } from '../../kernel/ids.ts';
+import { randomToken } from '../../kernel/ids.ts';
 import type { Config } from '../config/schema.ts';
 import type { Health } from '../observe/health.ts';
 import type { Log } from '../observe/log.ts';
@@ -18,7 +18,8 @@ import { healthRoutes } from './health-routes.ts';
 import { createHosts, type PartialHost } from './hosts.ts';
 import type { I18n, Locale } from './i18n.ts';
 import { misdirected } from './misdirected.ts';
-import { createProxies, stripForwarded } from './proxies.ts';
+import { stripForwarded } from './proxies.ts';
+import { createRequestOrigins } from './request-origin.ts';
 import type { Route } from './route.ts';
 import type { Views } from './views.ts';
 
@@ -76,7 +77,7 @@ export function createWebApp(options: WebAppOptions): Koa<WebState> {
   });
   use(healthRoutes(health));
   use(async (ctx, next) => {
-    const served = hosts.served(ctx, ctx.state.fromProxy);
+    const served = hosts.served(ctx.req, ctx.path, ctx.state.fromProxy);
     if (served === undefined) return misdirected(ctx, { views, assets, issuer: config.issuer });
     ctx.req.headers['x-forwarded-host'] = served.host;
     ctx.req.headers['x-forwarded-proto'] = served.protocol;
@@ -94,25 +95,23 @@ export function createWebApp(options: WebAppOptions): Koa<WebState> {
 
 /** Sets what the request carries from here on (WebState), and the client's address. */
 function openRequest({ config, clock, i18n, csrfKey }: WebAppOptions): (ctx: Ctx) => void {
-  const proxies = createProxies(config.trustedProxies);
+  const originOf = createRequestOrigins({ trustedProxies: config.trustedProxies, clock });
   const csrf = createCsrf({ key: csrfKey, secure: config.secure });
   const tags = i18n.locales.map(({ tag }) => tag);
 
   return (ctx) => {
     // Koa parses the target wherever it is asked for the path, and throws on what is none: refused further in.
     if (ctx.req.url?.startsWith('/') !== true) ctx.req.url = '/';
-    const peer = proxies.clientAddress(ctx);
-    const fromProxy = proxies.trustsPeer(ctx);
-    const id = (fromProxy && /^[\w.-]{8,80}$/.exec(ctx.get('x-request-id'))?.[0]) || newId(clock.now().getTime());
-    if (!fromProxy) stripForwarded(ctx);
-    ctx.req.headers['x-forwarded-for'] = peer;
-    ctx.set('X-Request-Id', id);
+    const { request, fromProxy } = originOf(ctx.req);
+    if (!fromProxy) stripForwarded(ctx.req);
+    ctx.req.headers['x-forwarded-for'] = request.address;
+    ctx.set('X-Request-Id', request.id);
 
     const guard = csrf(ctx);
     let locale: Locale | undefined;
     let jar: FlashJar | undefined;
     ctx.state = {
-      request: { id, address: peer, userAgent: ctx.get('user-agent').slice(0, 512) },
+      request,
       nonce: randomToken(16),
       fromProxy,
       get locale() {
