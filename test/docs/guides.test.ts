@@ -18,7 +18,8 @@ beforeAll(async () => {
   postern = await startPostern();
   folder = mkdtempSync(path.join(testFolder(), 'guides-'));
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-  for (const guide of ['connect-an-application.md', 'services.md']) writeExamples(guide);
+  for (const guide of ['connect-an-application.md', 'services.md', 'sender-constrained-tokens.md'])
+    writeExamples(guide);
   writeReadme();
 });
 
@@ -64,6 +65,17 @@ function start(name: string, env: Record<string, string>) {
       return String((await lines.next()).value);
     },
   };
+}
+
+let stockMade: Promise<unknown> | undefined;
+
+/** The API of the guides, made by whichever test is the first to need it. */
+async function stockApi(): Promise<string> {
+  const audience = 'https://stock.example.com';
+  const permissions = ['read', 'write', 'introspect'].map((name) => ({ name, description: '' }));
+  stockMade ??= postern.parts.access.apis.create({ audience, permissions }, BY_TEST);
+  await stockMade;
+  return audience;
 }
 
 test('a web application signs a person in, refreshes and signs out', async () => {
@@ -112,9 +124,7 @@ test('a native application comes back to whichever port it listens on', async ()
 });
 
 test('a service calls another one, which verifies the token by itself', async () => {
-  const audience = 'https://stock.example.com';
-  const permissions = ['read', 'write', 'introspect'].map((name) => ({ name, description: '' }));
-  await postern.parts.access.apis.create({ audience, permissions }, BY_TEST);
+  const audience = await stockApi();
   const service = async (name: string, permission: string) => {
     const { clientId, secret } = await postern.parts.serviceAccounts.create(
       { name, permissions: [permission] },
@@ -129,6 +139,21 @@ test('a service calls another one, which verifies the token by itself', async ()
 
   expect(await start('call.mjs', { ...billing, STOCK_URL }).line()).toBe(`200 3 items for ${billing.CLIENT_ID}`);
   expect((await fetch(`${STOCK_URL}/items`, { headers: { authorization: 'Bearer e30.e30.AA' } })).status).toBe(401);
+});
+
+test('a service sends a token that is bound to its key, and the other one takes no other', async () => {
+  const audience = await stockApi();
+  const service = async (name: string) =>
+    postern.parts.serviceAccounts.create({ name, permissions: [`${audience}#read`] }, BY_TEST);
+  const port = String(await freePort());
+  const stock = start('bound-stock.mjs', { PORT: port });
+  const STOCK_URL = (await stock.line()).replace('Stock at ', '');
+  const { clientId: CLIENT_ID, secret: CLIENT_SECRET } = await service('shipping');
+  const said = await start('bound-call.mjs', { CLIENT_ID, CLIENT_SECRET, STOCK_URL }).line();
+  expect(said).toBe(`dpop 200 3 items for ${CLIENT_ID}`);
+  // The example for bearer tokens, at the same service.
+  const plain = await start('call.mjs', { CLIENT_ID, CLIENT_SECRET, STOCK_URL }).line();
+  expect(plain).toBe('401 invalid_token');
 });
 
 test("the README's lines sign a person in", async () => {

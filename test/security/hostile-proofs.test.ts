@@ -71,7 +71,7 @@ function signed(header: unknown, claims: unknown): string {
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
 }
 
-const deep = (levels: number): unknown => JSON.parse('{"a":'.repeat(levels) + '1' + '}'.repeat(levels));
+const deep = (levels: number): unknown => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`);
 
 const HEADERS: [string, () => object][] = [
   ['the private key', () => headerOf({ jwk: privateJwk })],
@@ -153,7 +153,9 @@ describe.each(['token', 'userinfo'] as const)('S40 S44 S92 at %s', (name) => {
 
   test('the public key as the secret of an HMAC is refused', async () => {
     const input = `${encode(headerOf({ alg: 'HS256' }))}.${encode(claimsFor(endpoints()[name]))}`;
-    await expectRefused(`${input}.${createHmac('sha256', JSON.stringify(holder.jwk)).update(input).digest('base64url')}`);
+    await expectRefused(
+      `${input}.${createHmac('sha256', JSON.stringify(holder.jwk)).update(input).digest('base64url')}`,
+    );
   });
 });
 
