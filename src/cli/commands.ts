@@ -6,6 +6,7 @@ import { doctorCommands } from './commands/doctor.ts';
 import { keyCommands } from './commands/keys.ts';
 import { serviceAccountCommands } from './commands/service-account.ts';
 import { setupCommands } from './commands/setup.ts';
+import { teamCommands } from './commands/team.ts';
 import { trustCommands } from './commands/trust.ts';
 import { userCommands } from './commands/user.ts';
 
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   ...userCommands,
   ...apiCommands,
   ...roleCommands,
+  ...teamCommands,
   ...serviceAccountCommands,
   ...trustCommands,
   ...clientCommands,

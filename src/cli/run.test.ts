@@ -95,7 +95,7 @@ describe('command line', () => {
       unlock: async (...input: unknown[]) => void seen.push(...input),
       show: async () => ({
         user: { id: '1', email: 'ada@example.com', name: 'Ada', status: 'active', createdAt: at, lastSignInAt: null },
-        ...{ roles: [], sessions: [], invite: null, factors: { totp: null, recoveryLeft: 0 } },
+        ...{ roles: [], teams: [], sessions: [], invite: null, factors: { totp: null, recoveryLeft: 0 } },
         lock: { closed: true, until: null },
       }),
     } as unknown as Services['users'];

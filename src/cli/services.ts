@@ -1,5 +1,6 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
+import type { TeamListItem } from '../features/teams/store.ts';
 import type { TrustInput } from '../features/workload-trusts/schema.ts';
 import type { TrustRow } from '../features/workload-trusts/store.ts';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
@@ -61,14 +62,29 @@ export interface Services {
   };
   roles: {
     create(
-      input: { name: string; description: string; permissions: PermissionRef[] },
+      /** `includes`: names of roles. */
+      input: { name: string; description: string; permissions: PermissionRef[]; includes: string[] },
       by: ChangeBy,
-    ): Promise<{ id: string; name: string; permissions: PermissionRef[] }>;
-    assignToServiceAccount(role: string, serviceAccount: string, by: ChangeBy): Promise<void>;
+    ): Promise<{ id: string; name: string; permissions: PermissionRef[]; includes: string[] }>;
+    /** `expires`: ISO 8601; giving it again changes the end. */
+    assignToServiceAccount(role: string, serviceAccount: string, by: ChangeBy, expires?: string): Promise<void>;
+    assignToTeam(role: string, team: string, by: ChangeBy, expires?: string): Promise<void>;
+  };
+  /** Teams are named by id or name; an unknown one throws AppError('teams.not_found', 404). */
+  teams: {
+    create(
+      input: { name: string; description: string; parent?: string },
+      by: ChangeBy,
+    ): Promise<{ id: string; name: string }>;
+    /** A person by e-mail address or id, or a service account. False where it is a member already. */
+    add(team: string, member: { user: string } | { serviceAccount: string }, by: ChangeBy): Promise<boolean>;
+    /** All of them, newest first, read in batches. */
+    list(): AsyncIterable<TeamListItem>;
   };
   serviceAccounts: {
     create(
-      input: { name: string; description: string; permissions: PermissionRef[] } & (
+      /** `owner`: name of a team. */
+      input: { name: string; description: string; permissions: PermissionRef[]; owner?: string; contact?: string } & (
         | { auth: 'secret' }
         /** `jwks`: the text of a JWK Set. */
         | { auth: 'private_key_jwt'; jwks: string }

@@ -6,12 +6,18 @@ import type { Parts } from './parts.ts';
 
 /** What the command line may do: the same use cases as the pages, named as its commands name things. */
 export function createCliServices(foundation: Foundation, parts: Parts): Services {
-  const { access, applications, serviceAccounts, keys, workloadTrusts } = parts;
+  const { access, applications, serviceAccounts, teams, keys, workloadTrusts } = parts;
 
   async function named(text: string) {
     const found = await serviceAccounts.find(text);
     if (!found) throw new AppError('not_found', { status: 404 });
     return found;
+  }
+
+  async function teamId(text: string): Promise<string> {
+    const id = await teams.find(text);
+    if (id === null) throw new AppError('teams.not_found', { status: 404 });
+    return id;
   }
 
   /** As it is after the change; as it was, where the change removed it. */
@@ -38,10 +44,33 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     roles: {
       async create(input, by) {
         const { id, name } = await access.roles.create(input, by);
-        return { id, name, permissions: input.permissions };
+        return { id, name, permissions: input.permissions, includes: input.includes };
       },
-      async assignToServiceAccount(role, account, by) {
-        await access.roles.assign(role, { serviceAccountId: (await named(account)).id }, by);
+      async assignToServiceAccount(role, account, by, expires) {
+        await access.roles.assign(role, { serviceAccountId: (await named(account)).id }, by, { expires });
+      },
+      async assignToTeam(role, team, by, expires) {
+        await access.roles.assign(role, { teamId: await teamId(team) }, by, { expires });
+      },
+    },
+
+    teams: {
+      create: (input, by) => teams.create(input, by),
+      async add(team, member, by) {
+        const id = await teamId(team);
+        const text =
+          'user' in member
+            ? (await parts.users.show(await parts.users.find(member.user))).user.email
+            : (await named(member.serviceAccount)).clientId;
+        return teams.members.add(id, text, by);
+      },
+      async *list() {
+        let after: string | undefined;
+        do {
+          const page = await teams.list({ after });
+          yield* page.items;
+          after = page.next;
+        } while (after !== undefined);
       },
     },
 

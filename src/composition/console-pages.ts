@@ -60,6 +60,7 @@ export function consolePages(
     envelope,
     sessions,
     consents,
+    teams: { of: (userId) => teams.members.teamsOf({ userId }) },
     limits,
     mail,
     mailText: i18n.translator(i18n.fallback),

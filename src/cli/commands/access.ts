@@ -66,15 +66,19 @@ export const apiCommands: readonly Command[] = [
   },
 ];
 
+/** Whom a role is given to: the options that name one. */
+const HOLDERS = ['user', 'service-account', 'team'] as const;
+
 export const roleCommands: readonly Command[] = [
   {
     noun: 'role',
     verb: 'create',
-    summary: 'Make a role: a named set of permissions for people and service accounts.',
+    summary: 'Make a role: a named set of permissions for people, service accounts and teams.',
     options: {
       name: { type: 'text', required: true, value: 'N', help: 'Name of the role, unique.' },
       description: { type: 'text', value: 'TEXT', help: 'What the role is for.' },
       permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'A permission of an API.' },
+      include: { type: 'text', many: true, value: 'ROLE', help: 'A role that its holders hold, too.' },
     },
     check: (input) => permissionProblem(input.list('permission')),
     async run({ input, services, surroundings }) {
@@ -84,38 +88,48 @@ export const roleCommands: readonly Command[] = [
           name: input.text('name'),
           description: input.optional('description') ?? '',
           permissions: input.list('permission'),
+          includes: input.list('include'),
         },
         author(surroundings),
       );
+      const { id, name, permissions, includes } = role;
+      const included = includes.length === 0 ? '' : `, including ${includes.join(', ')}`;
       return {
-        json: { id: role.id, name: role.name, permissions: role.permissions },
-        text: [`Role ${role.name} made with ${role.permissions.length} permission(s)`],
+        json: { id, name, permissions, includes },
+        text: [`Role ${name} made with ${permissions.length} permission(s)${included}`],
       };
     },
   },
   {
     noun: 'role',
     verb: 'assign',
-    summary: 'Give a role to a person or a service account.',
+    summary: 'Give a role to a person, a service account or a team. Giving it again changes when it ends.',
     options: {
       role: { type: 'text', required: true, value: 'N', help: 'Name of the role.' },
       user: { type: 'text', value: 'E', help: 'E-mail address or id of the person.' },
       'service-account': { type: 'text', value: 'ID', help: 'Id, client id or name of the service account.' },
+      team: { type: 'text', value: 'N', help: 'Name or id of the team.' },
+      expires: { type: 'text', value: 'ISO', help: 'When it ends, such as 2027-01-31T18:00Z; never when left out.' },
     },
     check(input) {
-      const given = [input.optional('user'), input.optional('service-account')].filter((value) => value !== undefined);
-      return given.length === 1 ? null : 'give either --user or --service-account';
+      const given = HOLDERS.filter((name) => input.optional(name) !== undefined);
+      return given.length === 1 ? null : 'give one of --user, --service-account and --team';
     },
     async run({ input, services, surroundings }) {
       const { roles, users } = await services();
       const role = input.text('role');
       const by = author(surroundings);
-      const user = input.optional('user');
-      const account = input.optional('service-account') ?? '';
-      if (user !== undefined) await users.assignRole(await users.find(user), role, by);
-      else await roles.assignToServiceAccount(role, account, by);
-      const holder = user !== undefined ? { user } : { service_account: account };
-      return { json: { role, ...holder }, text: [`Role ${role} assigned to ${user ?? account}`] };
+      const expires = input.optional('expires');
+      const [user, account, team] = HOLDERS.map((name) => input.optional(name));
+      if (user !== undefined) await users.assignRole(await users.find(user), role, by, expires);
+      else if (team !== undefined) await roles.assignToTeam(role, team, by, expires);
+      else await roles.assignToServiceAccount(role, account ?? '', by, expires);
+      const holder = user !== undefined ? { user } : team !== undefined ? { team } : { service_account: account };
+      const until = expires === undefined ? '' : ` until ${expires}`;
+      return {
+        json: { role, ...holder, ...(expires === undefined ? {} : { expires }) },
+        text: [`Role ${role} assigned to ${user ?? team ?? account}${until}`],
+      };
     },
   },
 ];

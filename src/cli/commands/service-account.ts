@@ -15,6 +15,8 @@ export const serviceAccountCommands: readonly Command[] = [
       name: { type: 'text', required: true, value: 'N', help: 'Name of the service, unique.' },
       description: { type: 'text', value: 'TEXT', help: 'What the service does.' },
       permission: { type: 'text', many: true, value: 'AUDIENCE#P', help: 'A permission of an API.' },
+      owner: { type: 'text', value: 'TEAM', help: 'Name of the team that answers for it.' },
+      contact: { type: 'text', value: 'TEXT', help: 'Whom to ask about it: an address, a channel, a page.' },
       auth: { type: 'text', value: AUTH.join('|'), help: 'How it proves itself; secret when left out.' },
       jwks: { type: 'text', value: 'FILE', help: 'Its public keys, a JWK Set, for --auth private_key_jwt.' },
       ...CERTIFICATE_OPTIONS,
@@ -30,6 +32,7 @@ export const serviceAccountCommands: readonly Command[] = [
           name: input.text('name'),
           description: input.optional('description') ?? '',
           permissions: input.list('permission'),
+          ...given(input, 'owner', 'contact'),
           ...(jwks === undefined ? (certificate ?? { auth: 'secret' }) : { auth: 'private_key_jwt', jwks }),
         },
         author(surroundings),
@@ -127,6 +130,12 @@ function exchange(
       return { json: { audience, changed }, text: [text] };
     },
   };
+}
+
+/** Those of the options that were given, by their names. */
+function given<Name extends string>(input: Input, ...names: Name[]): { [name in Name]?: string } {
+  const values = names.map((name) => [name, input.optional(name)] as const).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(values) as { [name in Name]?: string };
 }
 
 function authProblem(input: Input): string | null {

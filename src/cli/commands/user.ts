@@ -60,11 +60,14 @@ export const userCommands: readonly Command[] = [
     options: {},
     async run({ input, services }) {
       const { users } = await services();
-      const { user, roles, factors, sessions, invite, lock } = await users.show(await users.find(input.subject ?? ''));
+      const { user, roles, teams, factors, sessions, invite, lock } = await users.show(
+        await users.find(input.subject ?? ''),
+      );
       return {
         json: {
           ...account(user),
           roles,
+          teams: teams.map(({ name }) => name),
           factors: factorsJson(factors),
           sessions: sessions.map(sessionJson),
           lock: lock && { closed: lock.closed, until: lock.until?.toISOString() ?? null },
@@ -76,6 +79,7 @@ export const userCommands: readonly Command[] = [
           ['id', user.id],
           ['status', user.status],
           ['roles', roles.join(', ') || 'none'],
+          ['teams', teams.map(({ name }) => name).join(', ') || 'none'],
           ['authenticator', factors.totp ? `since ${factors.totp.createdAt.toISOString()}` : 'none'],
           ['recovery codes', `${factors.recoveryLeft} left`],
           ['sessions', String(sessions.length)],
@@ -195,6 +199,7 @@ function exportJson(exported: UserExport) {
   return {
     user: account(exported.user),
     roles: exported.roles,
+    teams: exported.teams.map(({ name }) => name),
     factors: factorsJson(exported.factors),
     sessions: exported.sessions.map(sessionJson),
     consents: exported.consents.map((consent) => ({

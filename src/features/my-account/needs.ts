@@ -61,6 +61,8 @@ export interface MyAccountNeeds {
     };
     recovery: { create(tx: Tx, userId: string): Promise<string[]> };
   };
+  /** Of the person, and those above them. */
+  teams: { of(userId: string): Promise<{ name: string }[]> };
   envelope: { seal(plain: Buffer, aad: string): Buffer; open(sealed: Buffer, aad: string): Buffer };
   sessions: {
     listForUser(userId: string): Promise<SessionView[]>;

@@ -49,12 +49,13 @@ export function myAccountRoutes(needs: MyAccountNeeds, service: MyAccountService
   return [
     route({ method: 'GET', path: HOME, guards: signedIn }, async (ctx) => {
       const { id } = personOf(ctx);
-      const [account, factors, open] = await Promise.all([
+      const [account, teams, factors, open] = await Promise.all([
         accounts.byId(id),
+        needs.teams.of(id),
         credentials.factorsOf(id),
         sessions.listForUser(id),
       ]);
-      show(ctx, 'profile', 'nav.profile', { account, factors, sessionCount: open.length });
+      show(ctx, 'profile', 'nav.profile', { account, teams, factors, sessionCount: open.length });
     }),
 
     route({ method: 'GET', path: `${HOME}/password`, guards: signedIn }, (ctx) => showPassword(ctx)),
