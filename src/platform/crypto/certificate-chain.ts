@@ -27,11 +27,21 @@ const SIGNS_OR_AGREES = 0x80 | 0x08;
  * steps), by signatures, times and what each certificate may be used for. A configured certificate is trusted as it is,
  * whoever signed it. `presented`: what else came with the leaf. Returns what is wrong, or undefined.
  */
-export function chainProblem(
-  leaf: X509Certificate,
-  options: { presented: X509Certificate[]; authorities: X509Certificate[]; now: Date },
-): string | undefined {
-  const { presented, authorities, now } = options;
+export function chainProblem(leaf: X509Certificate, options: ChainOptions): string | undefined {
+  try {
+    return problemOf(leaf, options);
+  } catch {
+    return 'the certificate is not built as RFC 5280 says';
+  }
+}
+
+export interface ChainOptions {
+  presented: X509Certificate[];
+  authorities: X509Certificate[];
+  now: Date;
+}
+
+function problemOf(leaf: X509Certificate, { presented, authorities, now }: ChainOptions): string | undefined {
   const own = leafProblem(leaf, now);
   if (own) return `the certificate ${own}`;
   const ready = authorities.filter((authority) => validityProblem(authority, now) === undefined);

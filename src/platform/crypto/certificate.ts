@@ -93,6 +93,8 @@ export function readBase64(text: string): X509Certificate {
   // The parser passes over what stands behind the certificate; its digest would then be another's.
   if (!certificate.raw.equals(der)) throw new Error('more than one certificate, or not in DER');
   detailsOf(certificate);
+  // Throws where it is no key, such as a point that is not on its curve.
+  void certificate.publicKey;
   return certificate;
 }
 
