@@ -28,6 +28,8 @@ const shapes: Record<string, string> = {
   'service-account create': '{id, client_id, client_secret?}',
   'service-account rotate-secret': '{id, client_id, client_secret}',
   'service-account list': `{service_accounts: [${serviceAccount}]}`,
+  'service-account allow-exchange': '{audience, changed}',
+  'service-account deny-exchange': '{audience, changed}',
   'service-account disable': serviceAccount,
   'service-account enable': serviceAccount,
   'service-account delete': serviceAccount,

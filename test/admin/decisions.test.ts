@@ -69,6 +69,8 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/service-accounts/:id/edit',
     'GET /admin/service-accounts/:id/permissions',
     'POST /admin/service-accounts/:id/permissions',
+    'GET /admin/service-accounts/:id/exchange',
+    'POST /admin/service-accounts/:id/exchange',
     'GET /admin/service-accounts/:id/keys',
     'POST /admin/service-accounts/:id/keys',
     'GET /admin/service-accounts/:id/certificate',

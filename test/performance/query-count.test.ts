@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { type Agent, createAgent } from '../support/browserless.ts';
 import { createHolder, freshNonce, postWithProof, proof } from '../support/dpop.ts';
+import { createChain, exchange } from '../support/exchange.ts';
 import {
   asClient,
   authorizePath,
@@ -37,6 +38,8 @@ const MOST = {
   clientCredentialsBound: { all: 2, awaited: 2 },
   refreshBound: { all: 4, awaited: 4 },
   userinfoBound: { all: 2, awaited: 2 },
+  /** Subject token, person and grant in one; then the row with its event. */
+  tokenExchange: { all: 2, awaited: 2 },
   introspectJwt: { all: 1, awaited: 1 },
   introspectOpaque: { all: 1, awaited: 1 },
   revoke: { all: 3, awaited: 3 },
@@ -192,6 +195,22 @@ describe('statements', () => {
     const { status } = await within(MOST.revoke, () => about(service, 'revoke', body.access_token));
     expect(status).toBe(200);
     expect((await about(service, 'introspect', body.access_token)).body.active).toBe(false);
+  });
+
+  test("of exchanging a service's token, and a person's", async () => {
+    const chain = await createChain(postern, 2);
+    const [front = '', next = ''] = chain.apis;
+    const [caller = service] = chain.services;
+    const subject = await createService(postern, [`${front}#read`, `${next}#read`]);
+    const own = (await clientCredentials(postern.url, subject, { resource: front })).body.access_token ?? '';
+    const persons = await chain.personToken();
+    await everythingTold();
+    for (const token of [own, persons]) {
+      // Three clients take part: the caller, the one that holds the token, the one that it began at.
+      expect((await exchange(postern.url, caller, token, next)).status).toBe(200);
+      const answer = await within(MOST.tokenExchange, () => exchange(postern.url, caller, token, next));
+      expect(answer.body.scope).toMatch(/^read/);
+    }
   });
 
   test('of a whole sign-in, from the authorization request to the code', async () => {

@@ -60,6 +60,7 @@ describe('metadata', () => {
       'authorization_code',
       'client_credentials',
       'refresh_token',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
     expect([...(document.scopes_supported as string[])].sort()).toEqual(
       ['email', 'offline_access', 'openid', 'profile', 'roles', 'groups'].sort(),
