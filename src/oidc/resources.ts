@@ -2,6 +2,7 @@ import { type Client, errors, type KoaContextWithOIDC, type ResourceServer } fro
 import type { PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
 import type { AllowedPermission } from './client-source.ts';
+import { assertProfileSignature } from './requests/fapi.ts';
 import { assertScopeLeft, audienceOfRefresh } from './scope-left.ts';
 
 /**
@@ -17,6 +18,7 @@ export async function getResourceServerInfo(
   const [first] = held;
   // An API that does not exist and one on which the client holds nothing look alike (RFC 8707 section 2).
   if (!first) throw new errors.InvalidTarget('the resource is unknown, or this client holds no permission on it');
+  assertProfileSignature(client, first);
 
   let names = held.map((permission) => permission.name);
   const account = ctx.oidc.entities.Account as PosternAccount | undefined;

@@ -267,6 +267,46 @@ describe('what may be asked for', () => {
   });
 });
 
+describe('a request as a form (OpenID Connect Core section 3.1.2.1)', () => {
+  const FORM = 'application/x-www-form-urlencoded';
+  const send = (body: string, type = FORM) =>
+    fetch(`${postern.url}/oauth2/authorize`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': type, origin: 'https://app.example.com', 'sec-fetch-site': 'cross-site' },
+      body,
+    });
+
+  test('S17 becomes the same request as an address, by 303, with every parameter as it was', async () => {
+    const { params, verifier } = codeRequest(application, { state: 'a b+c&d=e%20é' });
+    const response = await send(new URLSearchParams(params).toString());
+    expect(response.status).toBe(303);
+    const to = new URL(response.headers.get('location') ?? '', postern.url);
+    expect(to.origin + to.pathname).toBe(`${postern.url}/oauth2/authorize`);
+    expect(Object.fromEntries(to.searchParams)).toEqual(params);
+    const page = await agent.get(to.href);
+    expect((await redeem(postern.url, application, { code: codeOf(page), verifier })).status).toBe(200);
+  });
+
+  test('S13 S1 hides nothing from the rules: doubled parameters and foreign addresses arrive as they are', async () => {
+    const { params } = codeRequest(application);
+    const twice = await send(`${new URLSearchParams(params)}&state=x`);
+    expect(errorOf(await agent.get(twice.headers.get('location') ?? ''))).toBe('invalid_request');
+    const foreign = new URLSearchParams({ ...params, redirect_uri: 'https://attacker.example/' });
+    expectErrorPage(await agent.get((await send(foreign.toString())).headers.get('location') ?? ''));
+  });
+
+  test.each([
+    ['a body that is too long for an address', `state=${'x'.repeat(7_000)}`, FORM],
+    ['a body that is too long for anything', `state=${'x'.repeat(70_000)}`, FORM],
+    ['JSON', '{}', 'application/json'],
+    ['another kind', 'x', 'text/plain'],
+  ])('S92 S98 %s is refused', async (_name, body, type) => {
+    const response = await send(body, type);
+    expect([response.status >= 400 && response.status < 500, response.headers.get('location')]).toEqual([true, null]);
+  });
+});
+
 describe('the answer', () => {
   test('S12 iss is exact on success and on error', async () => {
     const good = await agent.get(authorizePath(codeRequest(application).params));
@@ -357,12 +397,26 @@ describe('how strong and how fresh', () => {
     const { body } = await redeem(postern.url, application, got);
     expect(decodeJwt(String(body.id_token))).toMatchObject({ acr: 'urn:postern:aal2', amr: ['pwd', 'otp', 'mfa'] });
     const claims = JSON.stringify({ id_token: { acr: { essential: true, value: 'urn:postern:aal3' } } });
-    const silent = await agent.get(authorizePath(codeRequest(application, { claims, prompt: 'none' }).params));
+    const insists = await createApplication(postern);
+    await postern.parts.applications.setProtocol(insists.clientId, { claimsParameter: true }, BY_TEST);
+    const silent = await agent.get(authorizePath(codeRequest(insists, { claims, prompt: 'none' }).params));
     expect(silent.leaves?.searchParams.has('code') ?? false).toBe(false);
+    expect(errorOf(silent)).not.toBe('invalid_request');
     const who = agent.clone();
-    const page = await who.get(authorizePath(codeRequest(application, { claims }).params));
+    const page = await who.get(authorizePath(codeRequest(insists, { claims }).params));
     const after = page.leaves ? page : await signIn(who, page, person);
     expect(after.leaves?.searchParams.has('code') ?? false).toBe(false);
+  });
+
+  test('S16 one that can be met is told, and the claims parameter is refused where it is not switched on', async () => {
+    const claims = JSON.stringify({ id_token: { acr: { essential: true, value: 'urn:postern:aal2' }, name: null } });
+    const refused = await agent.get(authorizePath(codeRequest(application, { claims }).params));
+    expect(errorOf(refused)).toBe('invalid_request');
+    const insists = await createApplication(postern);
+    await postern.parts.applications.setProtocol(insists.clientId, { claimsParameter: true }, BY_TEST);
+    const got = await getCode(agent.clone(), insists, person, { claims });
+    const { body } = await redeem(postern.url, insists, got);
+    expect(decodeJwt(String(body.id_token))).toMatchObject({ acr: 'urn:postern:aal2', name: person.name });
   });
 
   test('S16 S65 a session that is not two factors strong opens nothing', async () => {

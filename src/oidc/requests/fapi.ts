@@ -1,5 +1,6 @@
-import type { Client, KoaContextWithOIDC } from 'oidc-provider';
+import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { factsOf } from '../client-facts.ts';
+import type { AllowedPermission } from '../client-source.ts';
 
 /** FAPI 2.0 Security Profile section 5.4.1: the signatures that may be made and read. Both names mean Ed25519. */
 export const FAPI_ALGORITHMS: readonly string[] = ['ES256', 'PS256', 'EdDSA', 'Ed25519'];
@@ -17,6 +18,12 @@ export function fapiProfile(_ctx: KoaContextWithOIDC, client: Client | undefined
 export function fapiAlgorithmProblem(client: Client, alg: unknown): string | undefined {
   if (!isFapi(client) || FAPI_ALGORITHMS.includes(String(alg))) return undefined;
   return 'this client may sign with ES256, PS256 or Ed25519 only';
+}
+
+/** An API whose JWTs are signed with RS256 is out of reach for clients under the profile (section 5.4.1). */
+export function assertProfileSignature(client: Client, api: AllowedPermission): void {
+  if (!isFapi(client) || api.tokenFormat !== 'jwt' || FAPI_ALGORITHMS.includes(api.signingAlg)) return;
+  throw new errors.InvalidTarget(`tokens of this API are signed with ${api.signingAlg}, which FAPI 2.0 does not allow`);
 }
 
 /**
