@@ -81,6 +81,7 @@ export function consolePages(
       },
       roles: { ...access.roles, all: grantable, teamsOf: teams.members.teamsOf },
       trustsOf: parts.workloadTrusts.list,
+      lastLeak: parts.leakedSecrets.lastOf,
     }),
     ...workloadTrustAdminPages({
       trusts: parts.workloadTrusts,
@@ -89,7 +90,14 @@ export function consolePages(
       issuer,
       account: parts.serviceAccounts.byId,
     }),
-    ...applicationAdminPages({ applications, views, admin, issuer, allPermissions }),
+    ...applicationAdminPages({
+      applications,
+      views,
+      admin,
+      issuer,
+      lastLeak: parts.leakedSecrets.lastOf,
+      allPermissions,
+    }),
     ...apiAdminPages({ apis: access.apis, views, admin }),
     ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
     ...teamAdminPages({ teams, views, admin, roles: { ...access.roles, all: grantable } }),

@@ -3,6 +3,7 @@ import { createConsents } from '../features/consent/module.ts';
 import { createConsole } from '../features/console/module.ts';
 import { type Needs as ConsoleNeeds, SIGN_IN_PATH } from '../features/console/needs.ts';
 import { createInvitation } from '../features/invitation/module.ts';
+import { leakedSecretRoutes } from '../features/leaked-secrets/routes.ts';
 import { createSetup } from '../features/setup/module.ts';
 import { createDevices } from '../features/sign-in/devices.ts';
 import { createSignIn } from '../features/sign-in/module.ts';
@@ -10,12 +11,16 @@ import { createTicketCookie } from '../features/sign-in/ticket.ts';
 import { ACR_TWO_FACTORS } from '../oidc/policy.ts';
 import type { Protocol } from '../oidc/protocol.ts';
 import { hmac } from '../platform/crypto/digest.ts';
+import { createRequestLimit } from '../platform/limits/request-limits.ts';
 import type { Metrics } from '../platform/observe/metrics.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
 import { consolePages } from './console-pages.ts';
 import type { Foundation } from './foundation.ts';
 import type { Parts } from './parts.ts';
+
+/** One address may report so many leaked secrets: a scanner finds few at a time. */
+const LEAK_REPORTS = { points: 60, seconds: 60 };
 
 /** Every page of the product: its routes, with each feature given what it needs of the others. */
 export function createPages(
@@ -57,6 +62,11 @@ export function createPages(
     count: (method, result) => metrics.signIns.inc({ method, result }),
     signOutPath: '/oauth2/logout',
   });
+  const leakLimit = createRequestLimit({
+    ...LEAK_REPORTS,
+    name: 'leaked_secrets',
+    onLimited: (limiter) => metrics.rateLimited.inc({ limiter }),
+  });
   const setup = createSetup({ db, audit, views, accounts, links, credentials, ticket, startSignIn });
   const invitation = createInvitation({ db, audit, views, accounts, links, credentials, ticket, startSignIn });
   const console = createConsole({
@@ -74,6 +84,7 @@ export function createPages(
     ...consents.routes,
     ...setup.routes,
     ...invitation.routes,
+    ...leakedSecretRoutes({ leakedSecrets: parts.leakedSecrets, limit: leakLimit }),
     ...console.routes,
     ...consolePages(foundation, parts, { views, console, consents }),
   ];

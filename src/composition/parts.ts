@@ -1,9 +1,11 @@
 import { createAccess } from '../features/access/module.ts';
+import { adminAddresses } from '../features/accounts/admin-address-store.ts';
 import { createAccounts } from '../features/accounts/module.ts';
 import { createEvents } from '../features/audit-trail/module.ts';
 import { createClients } from '../features/clients/module.ts';
 import { createConsentStore } from '../features/consent/store.ts';
 import { createCredentials } from '../features/credentials/module.ts';
+import { createLeakedSecrets } from '../features/leaked-secrets/module.ts';
 import { createServiceAccounts } from '../features/service-accounts/module.ts';
 import { createTeams } from '../features/teams/module.ts';
 import { createTokens } from '../features/tokens/module.ts';
@@ -67,6 +69,17 @@ export async function createParts(foundation: Foundation) {
   const events = createEvents({ db, clock, audit });
   const mail = createMailer({ config, log });
   const i18n = createI18n({ dir: LOCALES });
+  const leakedSecrets = createLeakedSecrets({
+    db,
+    audit,
+    clock,
+    log,
+    mail,
+    mailText: i18n.translator(i18n.fallback),
+    issuer: config.issuer,
+    revokeTokens: tokens.revokeOfClient,
+    adminAddresses: () => adminAddresses(db, clock.now()),
+  });
 
   const joined = {
     i18n,
@@ -82,6 +95,7 @@ export async function createParts(foundation: Foundation) {
     applications: clients.applications,
     serviceAccounts,
     workloadTrusts,
+    leakedSecrets,
     events,
     mail,
     consents: createConsentStore(db),

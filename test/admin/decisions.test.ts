@@ -29,6 +29,7 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'GET /invite',
     'POST /invite',
     'POST /sign-out',
+    'POST /leaked-secrets',
   ],
   person: [
     'GET /',
@@ -423,7 +424,9 @@ describe('S84 input that no form sends', () => {
         },
         body: JSON.stringify({ _csrf: tokens.get('admin'), login: { not: '' }, password: { not: '' } }),
       });
-      if (response.status !== 415) wrong.push(`${nameOf(route)}: ${response.status}`);
+      // Programs send their reports here: JSON is read, and refused for its fields.
+      const expected = route.path === '/leaked-secrets' ? 400 : 415;
+      if (response.status !== expected) wrong.push(`${nameOf(route)}: ${response.status}`);
     }
     expect(wrong).toEqual([]);
   });

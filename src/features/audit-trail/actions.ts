@@ -58,6 +58,7 @@ export const ACTIONS = [
   'client.use_secret',
   'client.rotate_secret',
   'client.revoke_secret',
+  'client.secret_leaked',
   'client.disable',
   'client.enable',
   'client.delete',

@@ -19,6 +19,8 @@ export interface ApplicationPagesNeeds {
   admin: Guard;
   /** Without a trailing slash: what an application is told to look up. */
   issuer: string;
+  /** The newest report that ended a secret of this client. */
+  lastLeak(clientId: string): Promise<{ eventId: string; at: Date; prefix: string } | null>;
   /** Every API permission that can be asked for. */
   allPermissions(): Promise<
     { audience: string; apiName: string; permissions: { ref: string; name: string; description: string }[] }[]
@@ -44,7 +46,7 @@ const BASE = '/admin/applications';
 
 /** Pages under /admin/applications. */
 export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
-  const { applications, views, admin, issuer, allPermissions } = needs;
+  const { applications, views, admin, issuer, lastLeak, allPermissions } = needs;
   const guards = [admin];
 
   function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
@@ -84,7 +86,14 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
     const application = await existing(clientId);
     const permissions = application.permissions.flatMap((ref) => parsePermissionRef(ref) ?? []);
     const protocol = await applications.protocolOf(clientId);
-    show(ctx, 'show', { title: application.name, application, permissions, protocol, overlaps: SECRET_OVERLAPS });
+    show(ctx, 'show', {
+      title: application.name,
+      application,
+      permissions,
+      protocol,
+      overlaps: SECRET_OVERLAPS,
+      leak: await lastLeak(clientId),
+    });
   }
 
   /** Answers the POST itself: a secret stands in no address and in no second request. */

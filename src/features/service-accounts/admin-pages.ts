@@ -32,6 +32,8 @@ export interface ServiceAccountPagesNeeds {
   roles: HeldRoles;
   /** The workloads that are taken for an account, for the view of their own. */
   trustsOf(serviceAccountId: string): Promise<object[]>;
+  /** The newest report that ended a secret of this client. */
+  lastLeak(clientId: string): Promise<{ eventId: string; at: Date; prefix: string } | null>;
 }
 
 const byId = z.strictObject({ id: z.uuid() });
@@ -63,7 +65,7 @@ const BASE = '/admin/service-accounts';
 
 /** Pages under /admin/service-accounts. */
 export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route[] {
-  const { serviceAccounts, views, admin, issuer, allPermissions, certificates, roles, trustsOf } = needs;
+  const { serviceAccounts, views, admin, issuer, allPermissions, lastLeak, certificates, roles, trustsOf } = needs;
   const guards = [admin];
   const heldRoles = heldRolePages({ base: BASE, guards, roles });
 
@@ -117,6 +119,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
       overlaps: SECRET_OVERLAPS,
       certificates,
       issuer,
+      leak: await lastLeak(account.clientId),
     });
   }
 

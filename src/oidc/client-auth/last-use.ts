@@ -23,20 +23,20 @@ export interface LastUse {
 
 const EVERY_MS = 30_000;
 
-// Processes write the same rows: each takes them in the same order, so that none waits for another in a circle. A row
+// Processes write the same rows, about the same time: one that another holds is passed over, so that none waits in a circle. A row
 // that another process has brought further stays as it is.
 const SECRETS = `WITH used AS (
     SELECT decode(name, 'hex') AS secret_hash, at FROM json_to_recordset($1::json) AS x(name text, at timestamptz)),
   held AS (
     SELECT s.id, u.at FROM client_secret s JOIN used u ON u.secret_hash = s.secret_hash
-    WHERE s.last_used_at IS NULL OR s.last_used_at < u.at ORDER BY s.id FOR NO KEY UPDATE OF s)
+    WHERE s.last_used_at IS NULL OR s.last_used_at < u.at FOR NO KEY UPDATE OF s SKIP LOCKED)
   UPDATE client_secret s SET last_used_at = held.at FROM held WHERE s.id = held.id`;
 
 const ACCOUNTS = `WITH used AS (
     SELECT name AS client_id, at FROM json_to_recordset($1::json) AS x(name text, at timestamptz)),
   held AS (
     SELECT a.id, u.at FROM service_account a JOIN used u ON u.client_id = a.client_id
-    WHERE a.last_used_at IS NULL OR a.last_used_at < u.at ORDER BY a.id FOR NO KEY UPDATE OF a)
+    WHERE a.last_used_at IS NULL OR a.last_used_at < u.at FOR NO KEY UPDATE OF a SKIP LOCKED)
   UPDATE service_account a SET last_used_at = held.at FROM held WHERE a.id = held.id`;
 
 const TRUSTS = `WITH used AS (
