@@ -5,6 +5,8 @@ import { explain } from '../../src/cli/help.ts';
 
 const user = '{id, email, name, status, created_at, last_sign_in_at}';
 const serviceAccount = '{id, client_id, name, status, created_at}';
+const trust =
+  '{id, service_account_id, name, preset, issuer, audience, claims, max_age, single_use, status, last_used_at}';
 const keys = '{keys: [{kid, alg, status, created_at, activated_at, retires_at}]}';
 
 /** The one document of --json. A command without an entry fails the test of this page. */
@@ -33,6 +35,11 @@ const shapes: Record<string, string> = {
   'service-account disable': serviceAccount,
   'service-account enable': serviceAccount,
   'service-account delete': serviceAccount,
+  'trust create': trust,
+  'trust list': `{trusts: [${trust}]}`,
+  'trust disable': trust,
+  'trust enable': trust,
+  'trust delete': trust,
   'client create': '{client_id, client_secret?}',
   'keys list': keys,
   'keys rotate': keys,
