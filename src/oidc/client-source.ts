@@ -126,8 +126,6 @@ function toRecord(row: Row): ClientRecord {
       ...(service ? {} : { scope: row.scopes.join(' ') }),
       ...certificateMetadata(row.settings),
       ...protocolMetadata(row.settings, service ? 'service' : 'application'),
-      ...(row.settings.dpopBound ? { dpop_bound_access_tokens: true } : {}),
-      ...(row.settings.introspectionAlg ? { introspection_signed_response_alg: row.settings.introspectionAlg } : {}),
     },
     facts: {
       type: row.type,

@@ -12,14 +12,15 @@ const SIGNED_MODES = ['jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt', 'quer
 /** An admin's switches in the words of registered metadata (RFC 7591 section 2 and its successors). */
 export function protocolMetadata(settings: ClientSettings, type: 'application' | 'service'): Partial<ClientMetadata> {
   const { fapi = false, certificateBound = false, signedResponses = false } = settings;
-  const bound = {
+  const common = {
     tls_client_certificate_bound_access_tokens: certificateBound,
     // FAPI 2.0 Security Profile section 5.3.2.1: whatever a row says, no token without a key that it is bound to.
     dpop_bound_access_tokens: settings.dpopBound === true || (fapi && !certificateBound),
+    ...(settings.introspectionAlg ? { introspection_signed_response_alg: settings.introspectionAlg } : {}),
   };
-  if (type === 'service') return bound;
+  if (type === 'service') return common;
   return {
-    ...bound,
+    ...common,
     require_pushed_authorization_requests: settings.requirePushedRequests === true || fapi,
     require_signed_request_object: settings.requireSignedRequests === true,
     response_modes: signedResponses ? SIGNED_MODES : PLAIN_MODES,
