@@ -16,10 +16,16 @@ export function assertScopeLeft(ctx: KoaContextWithOIDC, audience: string, names
   throw new errors.InvalidScope(reason, [...asked].join(' '));
 }
 
-/** The API that a refresh is for, where it is plain to see: the library finds out only after it has spent the token. */
+/**
+ * The API that a refresh is for, where it names one: the library finds out only after it has spent the token.
+ * @throws InvalidTarget where the refresh token is not for it
+ */
 export function audienceOfRefresh(ctx: KoaContextWithOIDC): { audience: string; client: Client } | undefined {
   const { RefreshToken } = ctx.oidc.entities;
-  const [audience, ...others] = [ctx.oidc.params?.resource ?? RefreshToken?.resource ?? []].flat();
+  const granted = [RefreshToken?.resource ?? []].flat();
+  const [audience, ...others] = [ctx.oidc.params?.resource ?? granted].flat();
   const { client } = ctx.oidc;
-  return client && typeof audience === 'string' && others.length === 0 ? { audience, client } : undefined;
+  if (!client || typeof audience !== 'string' || others.length > 0) return undefined;
+  if (!granted.includes(audience)) throw new errors.InvalidTarget('the refresh token is not for this resource');
+  return { audience, client };
 }
