@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeJwt } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
+import type { Surroundings } from '../../src/cli/command.ts';
+import { runCli } from '../../src/cli/run.ts';
 import type { TrustInput } from '../../src/features/workload-trusts/schema.ts';
+import type { Agent } from '../support/browserless.ts';
+import { browserOf } from '../support/console.ts';
 import { introspect } from '../support/oauth.ts';
-import { BY_TEST, createApi, createService, type Service } from '../support/people.ts';
-import { type Postern, startPostern } from '../support/postern.ts';
+import { BY_TEST, createApi, createPerson, createService, type Service } from '../support/people.ts';
+import { type Postern, startPostern, testEnvironment } from '../support/postern.ts';
 import { moveTime } from '../support/time.ts';
 import { until } from '../support/until.ts';
 import {
@@ -273,4 +277,145 @@ test('when an entry was used last is written by the end of the process at the la
   expect(await lastUse()).toBeNull();
   await other.close({ keepTime: true });
   expect(await lastUse()).toEqual(expect.any(Date));
+});
+
+describe('on the pages', () => {
+  let browser: Agent;
+  let account: Service;
+  beforeAll(async () => {
+    browser = await browserOf(postern, await createPerson(postern, { roles: ['admin'] }), '/admin');
+    account = await createService(postern, [`${audience}#read`]);
+  });
+
+  test('an entry is made by its preset, tried, changed, switched off and on, and deleted', async () => {
+    const home = await browser.get(`/admin/service-accounts/${account.id}`);
+    expect(home.text).toContain('No trusted workload');
+    const choice = await browser.get(`/admin/service-accounts/${account.id}/trusts/new`);
+    for (const name of ['Kubernetes', 'GitHub Actions', 'SPIFFE', 'Another platform'])
+      expect(choice.text).toContain(name);
+
+    const page = await browser.get(`/admin/service-accounts/${account.id}/trusts/new/kubernetes`);
+    const form = page.forms.find(({ inputs }) => inputs.includes('issuer'));
+    expect(form?.fields).toMatchObject({ audience: postern.url, maxAge: '3600', keys: 'discovery', singleUse: 'off' });
+    const values = { name: 'billing', issuer: cluster.url, namespace: 'pages', account: 'billing' };
+    const wrong = await browser.submit(page, 'issuer', { ...values, namespace: 'Not a name' });
+    expect(wrong.status).toBe(422);
+    expect(wrong.text).toContain('Give the name as Kubernetes has it');
+    const shown = await browser.submit(wrong, 'issuer', values);
+    expect(shown.url).toMatch(/\/trusts\/[0-9a-f-]{36}$/);
+    for (const text of ['billing is trusted from now on.', 'system:serviceaccount:pages:billing', 'assertion@/var/run'])
+      expect(shown.text).toContain(text);
+    const twin = await browser.submit(await browser.get(page.url), 'issuer', values);
+    expect(twin.text).toContain('Another trusted workload of this account has this name.');
+
+    const workload = { namespace: 'pages', account: 'billing', audience: postern.url };
+    const status = async () => (await bear(postern.url, await kubernetesToken(cluster, workload))).status;
+    await until(async () => (await status()) === 200);
+    const off = await browser.submit(shown, '/disable');
+    expect(off.text).toContain('The entry is disabled.');
+    await until(async () => (await status()) === 400);
+    const on = await browser.submit(off, '/enable');
+    await until(async () => (await status()) === 200);
+
+    const edit = await browser.get(`${new URL(on.url).pathname}/edit`);
+    const filled = edit.forms.find(({ inputs }) => inputs.includes('issuer'))?.fields;
+    expect(filled).toMatchObject({ ...values, keys: 'discovery', singleUse: 'off' });
+    const saved = await browser.submit(edit, 'issuer', { account: 'other', claims: '/kubernetes.io/namespace=pages' });
+    expect(saved.text).toContain('system:serviceaccount:pages:other');
+    await until(async () => (await status()) === 400);
+    const list = await browser.get(`/admin/service-accounts/${account.id}`);
+    for (const text of ['billing', cluster.url, 'Kubernetes']) expect(list.text).toContain(text);
+    const gone = await browser.submit(saved, '/delete');
+    expect(gone.text).toContain('No trusted workload');
+
+    const events = (await eventsOf(account.clientId)).filter(({ action }) => action.startsWith('workload_trust.'));
+    expect(events.map(({ action }) => action.split('.')[1])).toEqual([
+      'create',
+      'disable',
+      'enable',
+      'update',
+      'delete',
+    ]);
+    expect(events[3]?.data).toMatchObject({
+      serviceAccount: { id: account.id },
+      before: { claims: { sub: 'system:serviceaccount:pages:billing' } },
+      after: { claims: { sub: 'system:serviceaccount:pages:other', '/kubernetes.io/namespace': 'pages' } },
+    });
+  });
+
+  test('a private key that was pasted is not sent back, and an entry of another account is not there', async () => {
+    const page = await browser.get(`/admin/service-accounts/${account.id}/trusts/new/custom`);
+    const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const secret = await exportJWK(privateKey);
+    const values = { name: 'leak', issuer: 'https://ci.example.com', subject: 'ci', keys: 'jwks' };
+    const leaked = await browser.submit(page, 'issuer', { ...values, jwks: JSON.stringify({ keys: [secret] }) });
+    expect(leaked.text).toContain('Key 1 holds its private part.');
+    expect(leaked.html).not.toContain(secret.d);
+
+    const stranger = await createService(postern);
+    const trusted = { preset: 'custom', name: 'ci', issuer: 'https://ci.example.com', subject: 'ci' } as const;
+    const { id } = await postern.parts.workloadTrusts.create(stranger.id, trusted, BY_TEST);
+    for (const path of ['', '/edit']) {
+      expect((await browser.get(`/admin/service-accounts/${account.id}/trusts/${id}${path}`)).status).toBe(404);
+    }
+  });
+});
+
+describe('on the command line', () => {
+  async function run(...argv: string[]) {
+    const written = { out: '', err: '' };
+    const surroundings: Surroundings = {
+      env: testEnvironment(postern.databaseUrl),
+      osUser: 'ada',
+      async out(text) {
+        written.out += text;
+      },
+      async err(text) {
+        written.err += text;
+      },
+      readInput: async () => '',
+      readFile: async () => JSON.stringify({ keys: cluster.publicKeys() }),
+    };
+    return { status: await runCli(argv, surroundings), ...written };
+  }
+
+  test('entries are made, listed, disabled, enabled and deleted', async () => {
+    const account = await createService(postern, [`${audience}#read`]);
+    const create = ['trust', 'create', '--service-account', account.id, '--json', '--audience', postern.url];
+    const kubernetes = ['--preset', 'kubernetes', '--issuer', cluster.url, '--namespace', 'cli', '--name', 'billing'];
+    const made = await run(...create, ...kubernetes, '--jwks', 'jwks.json', '--single-use');
+    expect({ status: made.status, err: made.err }).toEqual({ status: 0, err: '' });
+    const { id, ...entry } = JSON.parse(made.out);
+    expect(entry).toMatchObject({
+      service_account_id: account.id,
+      claims: { sub: 'system:serviceaccount:cli:billing' },
+      single_use: true,
+      max_age: 3_600,
+      status: 'active',
+    });
+    const workload = { namespace: 'cli', account: 'billing', audience: postern.url };
+    const status = async () => (await bear(postern.url, await kubernetesToken(cluster, workload))).status;
+    await until(async () => (await status()) === 200);
+
+    const github = ['--preset', 'github_actions', '--name', 'deploy', '--repository-id', '74'];
+    expect((await run(...create, ...github)).status).toBe(2);
+    const deploy = await run(...create, ...github, '--repository-owner-id', '65', '--claim', 'run_attempt=1');
+    expect(JSON.parse(deploy.out)).toMatchObject({
+      issuer: 'https://token.actions.githubusercontent.com',
+      claims: { repository_id: '74', repository_owner_id: '65', run_attempt: '1' },
+      single_use: true,
+    });
+    const listed = JSON.parse((await run('trust', 'list', '--service-account', account.id, '--json')).out);
+    expect(listed.trusts.map(({ name }: { name: string }) => name)).toEqual(['billing', 'deploy']);
+
+    expect(JSON.parse((await run('trust', 'disable', id, '--json')).out)).toMatchObject({ status: 'disabled' });
+    await until(async () => (await status()) === 400);
+    expect((await run('trust', 'enable', id)).out).toBe('Trusted workload billing enabled\n');
+    await until(async () => (await status()) === 200);
+    expect((await run('trust', 'delete', id)).status).toBe(0);
+    await until(async () => (await status()) === 400);
+    expect((await run('trust', 'delete', id)).status).toBe(1);
+    const clash = await run(...create, '--preset', 'spiffe', '--name', 'x', '--issuer', spire.url, '--subject', 'x');
+    expect(clash.status).toBe(2);
+  });
 });
