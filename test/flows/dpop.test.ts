@@ -4,7 +4,6 @@ import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import { createSigner } from '../support/assertions.ts';
 import { createAgent } from '../support/browserless.ts';
-import { setClientSettings } from '../support/client-settings.ts';
 import { createHolder, freshNonce, postWithProof, proof } from '../support/dpop.ts';
 import { clientCredentials, introspect, postForm, type TokenAnswer } from '../support/oauth.ts';
 import {
@@ -178,7 +177,7 @@ describe('client_credentials', () => {
 
   test('S44 a client that has to send a proof gets nothing without one', async () => {
     const bound = await createService(postern, [`${audience}#read`]);
-    await setClientSettings(postern, bound.clientId, { dpopBound: true });
+    await postern.parts.serviceAccounts.setProtocol(bound.id, { dpopBound: true }, BY_TEST);
     const answer = await clientCredentials(postern.url, bound);
     expect({ status: answer.status, error: answer.body.error }).toEqual({ status: 400, error: 'invalid_grant' });
     const holder = await createHolder();

@@ -1,8 +1,8 @@
+import { createPrivateKey, type JsonWebKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import * as oauth from 'oauth4webapi';
 import { createAgent } from '../support/browserless.ts';
-import { setClientSettings } from '../support/client-settings.ts';
 import { createHolder, postWithProof } from '../support/dpop.ts';
 import { clientCredentials, getCode, postForm, redeem } from '../support/oauth.ts';
 import {
@@ -82,12 +82,7 @@ describe('RFC 9701', () => {
   test('it says the same as JSON, also of a token that is bound to a key', async () => {
     const holder = await createHolder();
     const form = { grant_type: 'client_credentials', resource: audience };
-    const { body } = await postWithProof(
-      `${postern.url}/oauth2/token`,
-      form,
-      { authorization: service.basic },
-      holder,
-    );
+    const { body } = await postWithProof(`${postern.url}/oauth2/token`, form, { authorization: service.basic }, holder);
     const token = String(body.access_token);
     const plain = JSON.parse((await ask(token, keeper, 'application/json')).text) as Record<string, unknown>;
     expect(plain).toMatchObject({ active: true, token_type: 'DPoP', cnf: { jkt: holder.thumbprint } });
@@ -120,7 +115,7 @@ describe('RFC 9701', () => {
 
   test.each(['RS256', 'EdDSA'] as const)('a client that chose %s gets that', async (alg) => {
     const chooser = await createService(postern, [`${audience}#introspect`]);
-    await setClientSettings(postern, chooser.clientId, { introspectionAlg: alg });
+    await postern.parts.serviceAccounts.setProtocol(chooser.id, { introspectionAlg: alg }, BY_TEST);
     const { text } = await ask(await tokenFor(audience), chooser);
     expect(decodeProtectedHeader(text).alg).toBe(alg);
     const { payload } = await jwtVerify(text, keys, { audience: chooser.clientId, algorithms: [alg] });
@@ -165,6 +160,21 @@ describe('S39 an answer is no token', () => {
   test('for an API that verifies by itself, as RFC 9068 says', async () => {
     await expect(jwtVerify(answer, keys, { typ: 'at+jwt' })).rejects.toThrow('typ');
   });
+
+  test.each(['token-introspection+jwt', 'JWT', 'dpop+jwt', 'logout+jwt', undefined])(
+    'the type tells: the claims of a living access token, signed by our own key as %s, are none',
+    async (typ) => {
+      const token = await tokenFor(audience);
+      const { keys: own } = await postern.parts.keys.jwks();
+      const jwk = own.find(({ alg, kid }) => alg === 'ES256' && kid === decodeProtectedHeader(token).kid);
+      const as = (type: string | undefined) =>
+        new SignJWT(decodeJwt(token))
+          .setProtectedHeader({ alg: 'ES256', kid: String(jwk?.kid), ...(type ? { typ: type } : {}) })
+          .sign(createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }));
+      expect(await told(await as('at+jwt'))).toMatchObject({ active: true });
+      expect(await told(await as(typ))).toEqual({ active: false });
+    },
+  );
 
   test('for introspection, revocation and userinfo', async () => {
     expect(await told(answer)).toEqual({ active: false });

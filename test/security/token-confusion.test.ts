@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeProtectedHeader, SignJWT } from 'jose';
 import { assertion, assertionForm, claimsOf, createSigner, type Signer } from '../support/assertions.ts';
 import { type Agent, createAgent } from '../support/browserless.ts';
-import { setClientSettings } from '../support/client-settings.ts';
 import { createHolder, freshNonce, postWithProof, proof, userinfoWithProof } from '../support/dpop.ts';
 import { type Chain, createChain, exchange } from '../support/exchange.ts';
 import {
@@ -17,7 +16,7 @@ import {
   redeem,
   refresh,
 } from '../support/oauth.ts';
-import { type Application, basic, createApplication } from '../support/people.ts';
+import { type Application, BY_TEST, basic, createApplication } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { JWT_BEARER } from '../support/workload-issuer.ts';
 
@@ -96,7 +95,7 @@ beforeAll(async () => {
   const got = await redeem(postern.url, application, await getCode(agent, application, chain.person));
   const { access_token: opaque = '', id_token: id = '', refresh_token: refreshToken = '' } = got.body;
   const signing = await createApplication(postern);
-  await setClientSettings(postern, signing.clientId, { signedResponses: true });
+  await postern.parts.applications.setProtocol(signing.clientId, { signedResponses: true }, BY_TEST);
   const answered = await agent.get(authorizePath(codeRequest(signing, { response_mode: 'jwt' }).params));
   const told = await fetch(`${postern.url}/oauth2/introspect`, {
     method: 'POST',

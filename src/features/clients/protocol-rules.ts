@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SIGNING_ALGORITHMS } from '../../kernel/access-token.ts';
 import type { ClientSettings } from '../../kernel/client-settings.ts';
 import type { FieldError } from '../../kernel/errors.ts';
 
@@ -18,6 +19,7 @@ export const SERVICE_SWITCHES = ['dpopBound', 'certificateBound', 'fapi'] as con
 export type ProtocolSwitch = (typeof APPLICATION_SWITCHES)[number];
 
 const one = z.boolean().optional();
+const introspectionAlg = z.enum(SIGNING_ALGORITHMS).optional();
 
 /** What is left out stays as it is. */
 export const applicationProtocolInput = z.strictObject({
@@ -29,10 +31,16 @@ export const applicationProtocolInput = z.strictObject({
   certificateBound: one,
   backchannelAuthentication: one,
   fapi: one,
+  introspectionAlg,
   authorizationDetailTypes: z.array(z.string().min(1).max(200, 'too_long')).max(50, 'too_many').optional(),
 });
 
-export const serviceProtocolInput = z.strictObject({ dpopBound: one, certificateBound: one, fapi: one });
+export const serviceProtocolInput = z.strictObject({
+  dpopBound: one,
+  certificateBound: one,
+  fapi: one,
+  introspectionAlg,
+});
 
 export type ProtocolChange = z.infer<typeof applicationProtocolInput>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SIGNING_ALGORITHMS } from '../../kernel/access-token.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
@@ -8,7 +9,12 @@ import type { ServiceAccounts, ServiceAccountView } from './service.ts';
 
 const byId = z.strictObject({ id: z.uuid() });
 const ticked = z.literal('on').optional();
-const protocolForm = z.strictObject({ dpopBound: ticked, certificateBound: ticked, fapi: ticked });
+const protocolForm = z.strictObject({
+  dpopBound: ticked,
+  certificateBound: ticked,
+  fapi: ticked,
+  introspectionAlg: z.enum(SIGNING_ALGORITHMS).optional(),
+});
 
 /** The page of the switches that decide what an account's tokens are bound to. */
 export function protocolPages(needs: {
@@ -24,7 +30,8 @@ export function protocolPages(needs: {
     const account = await existing(id);
     const { settings, switches } = account.protocol;
     const title = ctx.state.t('service_accounts.protocol_title');
-    show(ctx, 'protocol', { title, account, switches, values: form?.values ?? settings, errors: form?.errors ?? {} });
+    const { values = settings, errors = {} } = form ?? {};
+    show(ctx, 'protocol', { title, account, switches, algorithms: SIGNING_ALGORITHMS, values, errors });
   }
 
   return [
@@ -44,9 +51,11 @@ export function protocolPages(needs: {
       async (ctx, { params, body }) => {
         const { switches } = (await existing(params.id)).protocol;
         // An unticked box is not sent. One that was not shown, and so could not be ticked, stays as it was.
-        const given = Object.entries(body).map(([name, value]) => [name, value === 'on' ? true : undefined]);
-        const change = Object.fromEntries(switches.map((name) => [name, Object(body)[name] === 'on']));
-        await serviceAccounts.setProtocol(params.id, { ...Object.fromEntries(given), ...change }, originOf(ctx));
+        const { introspectionAlg, ...boxes } = body;
+        const given = Object.entries(boxes).map(([name, value]) => [name, value === 'on' ? true : undefined]);
+        const change = Object.fromEntries(switches.map((name) => [name, Object(boxes)[name] === 'on']));
+        const all = { ...Object.fromEntries(given), ...change, ...(introspectionAlg && { introspectionAlg }) };
+        await serviceAccounts.setProtocol(params.id, all, originOf(ctx));
         flash(ctx, 'success', 'service_accounts.protocol_saved');
         seeOther(ctx, `${base}/${params.id}`);
       },
