@@ -23,7 +23,12 @@ interface Cookie {
 /** A browser without a screen: cookies by their path, redirects within one origin, forms by the field they hold. */
 export interface Agent {
   get(target: string, headers?: Record<string, string>): Promise<Page>;
-  post(target: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<Page>;
+  /** Pairs where a field is sent more than once. */
+  post(
+    target: string,
+    fields: Record<string, string> | [string, string][],
+    headers?: Record<string, string>,
+  ): Promise<Page>;
   /** Sends the form of `page` that has a field or a button with this name, filled in with `values`. */
   submit(page: Page, which: string, values?: Record<string, string>): Promise<Page>;
   cookies: Cookie[];
