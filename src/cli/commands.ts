@@ -4,6 +4,7 @@ import { auditCommands } from './commands/audit.ts';
 import { clientCommands } from './commands/client.ts';
 import { doctorCommands } from './commands/doctor.ts';
 import { keyCommands } from './commands/keys.ts';
+import { protocolCommands } from './commands/protocol.ts';
 import { serviceAccountCommands } from './commands/service-account.ts';
 import { setupCommands } from './commands/setup.ts';
 import { teamCommands } from './commands/team.ts';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   ...serviceAccountCommands,
   ...trustCommands,
   ...clientCommands,
+  ...protocolCommands,
   ...keyCommands,
   ...auditCommands,
   ...doctorCommands,

@@ -52,6 +52,11 @@ describe('command line', () => {
     [['service-account', 'create', '--name', 'x', '--auth', 'none']],
     [['service-account', 'create', '--name', 'x', '--auth', 'private_key_jwt']],
     [['service-account', 'create', '--name', 'x', '--jwks', 'keys.json']],
+    [['client', 'set', '--client', 'x', '--fapi', 'yes']],
+    [['client', 'set', '--require-par', 'on']],
+    [['client', 'set', '--client', 'x', '--auth', 'private_key_jwt']],
+    [['client', 'set', '--client', 'x', '--auth', 'secret', '--jwks', 'keys.json']],
+    [['service-account', 'set', 'x', '--require-par', 'on']],
     [['audit', 'export', '--format', 'xml']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--token-format', 'paseto']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--signing-alg', 'none']],
@@ -163,6 +168,21 @@ describe('command line', () => {
     };
     expect(await stage({ keys }).run('keys', 'rotate', ...options, '--json')).toBe(0);
     expect(seen).toEqual([alg]);
+  });
+
+  test('client set changes what is named, and tells what is on', async () => {
+    const seen: unknown[] = [];
+    const clients = {
+      async set(clientId: string, change: unknown) {
+        seen.push(change);
+        return { clientId, settings: { requirePushedRequests: true } };
+      },
+    } as unknown as Services['clients'];
+    const { run, written } = stage({ clients }, '{"keys":[]}');
+    const options = ['--require-par', 'on', '--signed-responses', 'off', '--jwks', 'keys.json'];
+    expect(await run('client', 'set', '--client', 'app_x', ...options, '--json')).toBe(0);
+    expect(seen).toEqual([{ jwks: '{"keys":[]}', switches: { requirePushedRequests: true, signedResponses: false } }]);
+    expect(JSON.parse(written.out)).toEqual({ client_id: 'app_x', settings: { requirePushedRequests: true } });
   });
 
   test('a failure names its code and its fields, and the services are closed', async () => {

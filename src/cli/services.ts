@@ -4,6 +4,7 @@ import type { TeamListItem } from '../features/teams/store.ts';
 import type { TrustInput } from '../features/workload-trusts/schema.ts';
 import type { TrustRow } from '../features/workload-trusts/store.ts';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
+import type { ClientSettings } from '../kernel/client-settings.ts';
 import type { ChangeBy } from '../platform/audit/change.ts';
 
 /** An API permission written as AUDIENCE#NAME, which is also how a command names it. */
@@ -100,6 +101,12 @@ export interface Services {
     denyExchange(account: string, audience: string, by: ChangeBy): Promise<boolean>;
     /** All of them, newest first, read in batches. */
     list(): AsyncIterable<ServiceAccountView>;
+    /** Switches that are left out stay. */
+    setProtocol(
+      account: string,
+      switches: Record<string, boolean>,
+      by: ChangeBy,
+    ): Promise<{ id: string; clientId: string; settings: ClientSettings }>;
     disable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
     enable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
     delete(account: string, by: ChangeBy): Promise<ServiceAccountView>;
@@ -115,6 +122,15 @@ export interface Services {
   };
   clients: {
     create(input: NewClient, by: ChangeBy): Promise<{ clientId: string; clientSecret?: string }>;
+    /**
+     * `jwks`: the text of a JWK Set. `auth` changes how it proves itself: private_key_jwt needs `jwks` in the same call
+     * or from before. Switches that are left out stay.
+     */
+    set(
+      clientId: string,
+      change: { auth?: 'secret' | 'private_key_jwt'; jwks?: string; switches: Record<string, boolean> },
+      by: ChangeBy,
+    ): Promise<{ clientId: string; clientSecret?: string; settings: ClientSettings }>;
   };
   keys: {
     list(): Promise<KeyView[]>;

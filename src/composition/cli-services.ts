@@ -88,6 +88,11 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
         serviceAccounts.allowExchange((await named(account)).id, audience, by),
       denyExchange: async (account, audience, by) =>
         serviceAccounts.denyExchange((await named(account)).id, audience, by),
+      async setProtocol(account, switches, by) {
+        const { id, clientId } = await named(account);
+        await serviceAccounts.setProtocol(id, switches, by);
+        return { id, clientId, settings: (await named(id)).protocol.settings };
+      },
       async *list() {
         let after: string | undefined;
         do {
@@ -127,6 +132,16 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
       async create(input, by) {
         const { clientId, secret } = await applications.create(input, by);
         return { clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
+      },
+      async set(clientId, { auth, jwks, switches }, by) {
+        const proves = auth === 'private_key_jwt';
+        if (jwks !== undefined) {
+          await applications.useKeys(clientId, { jwks, use: proves ? 'authentication' : 'requests' }, by);
+        }
+        const secret = auth === 'secret' ? (await applications.useSecret(clientId, by)).secret : undefined;
+        if (Object.keys(switches).length > 0) await applications.setProtocol(clientId, switches, by);
+        const { settings } = await applications.protocolOf(clientId);
+        return { clientId, settings, ...(secret === undefined ? {} : { clientSecret: secret }) };
       },
     },
 

@@ -4,6 +4,7 @@ import { type Agent, createAgent } from '../support/browserless.ts';
 import { authorizePath, clientCredentials, codeRequest, getCode, postForm } from '../support/oauth.ts';
 import {
   type Application,
+  BY_TEST,
   createApi,
   createApplication,
   createPerson,
@@ -21,6 +22,7 @@ let agent: Agent;
 beforeAll(async () => {
   postern = await startPostern();
   application = await createApplication(postern);
+  await postern.parts.applications.setProtocol(application.clientId, { claimsParameter: true }, BY_TEST);
   service = await createService(postern);
   agent = createAgent(postern.url);
   await getCode(agent, application, await createPerson(postern));

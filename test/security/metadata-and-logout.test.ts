@@ -65,7 +65,16 @@ describe('metadata', () => {
     expect([...(document.scopes_supported as string[])].sort()).toEqual(
       ['email', 'offline_access', 'openid', 'profile', 'roles', 'groups'].sort(),
     );
-    expect(document.request_parameter_supported ?? false).toBe(false);
+    expect(document).toMatchObject({
+      request_parameter_supported: true,
+      request_object_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'],
+      require_pushed_authorization_requests: false,
+      authorization_signing_alg_values_supported: ['ES256'],
+      claims_parameter_supported: true,
+    });
+    expect([...(document.response_modes_supported as string[])].sort()).toEqual(
+      ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'].sort(),
+    );
     expect(document.request_uri_parameter_supported ?? false).toBe(false);
     const listed = Object.entries(document).filter(([name]) => /_endpoint$|_uri$/.test(name));
     expect(listed.map(([name]) => name).sort()).toEqual([
@@ -73,13 +82,14 @@ describe('metadata', () => {
       'end_session_endpoint',
       'introspection_endpoint',
       'jwks_uri',
+      'pushed_authorization_request_endpoint',
       'revocation_endpoint',
       'token_endpoint',
       'userinfo_endpoint',
     ]);
     for (const [name, address] of listed) {
       expect(String(address).startsWith(`${postern.url}/oauth2/`)).toBe(true);
-      const method = /token|introspect|revo/.test(name) ? 'POST' : 'GET';
+      const method = /token|introspect|revo|pushed/.test(name) ? 'POST' : 'GET';
       const response = await fetch(String(address), { method, redirect: 'manual' });
       await response.body?.cancel();
       expect({ name, found: response.status !== 404 && response.status < 500 }).toEqual({ name, found: true });
@@ -87,7 +97,7 @@ describe('metadata', () => {
   });
 
   test('S54 what is not listed is not served', async () => {
-    for (const path of ['par', 'device_authorization', 'device', 'register', 'backchannel_authentication', 'x']) {
+    for (const path of ['device_authorization', 'device', 'register', 'backchannel_authentication', 'x']) {
       for (const method of ['GET', 'POST']) {
         const response = await fetch(`${postern.url}/oauth2/${path}`, { method });
         await response.body?.cancel();
