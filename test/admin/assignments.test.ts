@@ -137,9 +137,9 @@ describe('assignments that end', () => {
     expect(await scope()).toBe('read write');
     moveTime(86_400);
     expect(await scope()).toBe('read');
+    moveTime(-86_400);
     expect((await browser.get(`/admin/service-accounts/${service.id}`)).text).toContain('hourly Given directly Ended');
     expect(await postern.parts.access.roles.rolesOf(holder)).toEqual([]);
-    moveTime(-86_400);
   });
 
   test('S85 S32 so it does for a person: pages, refresh tokens, what is included, and by a team', async () => {
