@@ -26,6 +26,7 @@ import {
   signIn,
 } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
+import { bear, startIssuer } from '../support/workload-issuer.ts';
 
 /**
  * What each flow may ask of PostgreSQL, client and keys being known already. `all`: statements. `awaited`: how often the
@@ -40,6 +41,7 @@ const MOST = {
   userinfoBound: { all: 2, awaited: 2 },
   /** Subject token, person and grant in one; then the row with its event. */
   tokenExchange: { all: 2, awaited: 2 },
+  jwtBearer: { all: 2, awaited: 2 },
   introspectJwt: { all: 1, awaited: 1 },
   introspectOpaque: { all: 1, awaited: 1 },
   revoke: { all: 3, awaited: 3 },
@@ -187,6 +189,38 @@ describe('statements', () => {
       expect(told.body).toMatchObject({ active: true, aud: audience });
     },
   );
+
+  test('of a JWT-bearer grant for a workload, its token counting once', async () => {
+    const platform = await startIssuer('ES256');
+    const audience = 'urn:example:workload';
+    const jwks = { keys: platform.publicKeys() };
+    const ci = {
+      preset: 'custom',
+      name: 'ci',
+      issuer: platform.url,
+      subject: 'ci',
+      audience,
+      keys: 'jwks',
+      jwks,
+    } as const;
+    await postern.parts.workloadTrusts.create(service.id, ci, BY_TEST);
+    await everythingTold();
+    const token = () =>
+      platform.sign({
+        iss: platform.url,
+        sub: 'ci',
+        aud: audience,
+        jti: crypto.randomUUID(),
+        iat: Math.floor(Date.now() / 1000),
+        exp: Math.floor(Date.now() / 1000) + 60,
+      });
+    await bear(postern.url, await token());
+    await warm(service);
+    const assertion = await token();
+    const { status } = await within(MOST.jwtBearer, () => bear(postern.url, assertion));
+    expect(status).toBe(200);
+    await platform.close();
+  });
 
   test('of introspecting and revoking a JWT', async () => {
     const { body } = await clientCredentials(postern.url, service);

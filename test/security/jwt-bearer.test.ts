@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
 import type { TrustInput } from '../../src/features/workload-trusts/schema.ts';
+import { createSigner } from '../support/assertions.ts';
 import { clientCredentials, postForm, type TokenAnswer } from '../support/oauth.ts';
 import { asError, BY_TEST, createApi, createService, type Service } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
@@ -348,7 +349,7 @@ describe('the request', () => {
   test.each(['dpopBound', 'certificateBound', 'fapi'] as const)(
     'S45 an account whose tokens have to be bound gets none here (%s)',
     async (setting) => {
-      const bound = await createService(postern, [`${audience}#read`]);
+      const bound = await createSigner(postern, `${audience}#read`);
       await trust(bound, setting);
       const settings = { [setting]: true };
       await postern.db.prisma.client.update({ where: { clientId: bound.clientId }, data: { settings } });
