@@ -1,8 +1,12 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
 
 /** What the library makes its opaque values of. */
 const OPAQUE = /^[\w-]+$/;
+
+/** Tokens; a thousand of them are about a megabyte. */
+const KEPT = 4_000;
 
 /** What stands in the header of our own tokens, and so nothing that names a key or changes how they are read. */
 const HEADER = new Set(['alg', 'typ', 'kid']);
@@ -25,7 +29,12 @@ export function createAccessTokenVerifier(options: {
   now: () => Date;
 }): AccessTokenVerifier {
   const keys = createLocalJWKSet(options.publicKeys);
+  // A gateway asks about the same token over and over; a signature is verified once. The keys are those of this verifier
+  // alone, so one that is gone takes what it verified along.
+  const known = new LRUCache<string, JWTPayload & { jti: string }>({ max: KEPT });
   return async (token) => {
+    const before = known.get(token);
+    if (before) return Number(before.exp) > options.now().getTime() / 1000 ? before : undefined;
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer: options.issuer,
@@ -36,7 +45,10 @@ export function createAccessTokenVerifier(options: {
       });
       const { jti } = payload;
       const asMade = Object.keys(protectedHeader).every((name) => HEADER.has(name));
-      return asMade && typeof jti === 'string' ? { ...payload, jti } : undefined;
+      if (!asMade || typeof jti !== 'string') return undefined;
+      const claims = { ...payload, jti };
+      known.set(token, claims);
+      return claims;
     } catch {
       return undefined;
     }

@@ -11,13 +11,15 @@ import type { Log } from '../platform/observe/log.ts';
 import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
+import { createAccessTokenVerifier } from './access-token-verifier.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { createMutualTls } from './client-auth/certificates.ts';
 import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
-import { createDirectClientCredentials } from './direct-client-credentials.ts';
+import { createDirectClientCredentials } from './direct/client-credentials.ts';
+import { createDirectIntrospection } from './direct/introspection.ts';
 import { exchangedColumns, exchangeOf } from './exchange-note.ts';
 import type { KeyFetcher } from './grant-types/issuer-keys.ts';
 import { announceJwtBearer } from './grant-types/jwt-bearer.ts';
@@ -37,6 +39,7 @@ import { createSessionStore } from './session-store.ts';
 import { INTERACTION_SECONDS, METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
+import { createTokenReads } from './token-reads.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
 import { claimJti, createTokenStore } from './token-store.ts';
 
@@ -106,7 +109,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   const clients = await createClientSource({ db, clock, builtIn: deps.builtInClients });
   const accounts = createAccountSource(db);
   const sessions = createSessionStore({ db, clock });
-  const tokens = createTokenStore({ db, audit, clock });
+  const reads = createTokenReads({ db, clock });
+  const tokens = createTokenStore({ db, audit, reads });
   const pushedRequests = createPushedRequestStore(tokens('PushedAuthorizationRequest'), {
     keepSeconds: INTERACTION_SECONDS,
     claimJti: (clientId, jti, exp) =>
@@ -176,20 +180,18 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     provider.proxy = true;
     announceJwtBearer(provider);
     const published: JSONWebKeySet = { keys: jwks.keys.map(publicOnly) as JSONWebKeySet['keys'] };
-    registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, publicKeys: published });
+    const verify = createAccessTokenVerifier({
+      issuer: config.issuer,
+      publicKeys: published,
+      now: () => clock.now(),
+    });
+    registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, verify });
     const ready = createReadyAnswers(KEPT_BY_OTHERS);
     provider.use(ready.middleware);
-    provider.use(
-      createStructuredTokens({
-        issuer: config.issuer,
-        publicKeys: published,
-        paths: [PATHS.introspection, PATHS.revocation],
-        now: () => clock.now(),
-      }),
-    );
+    provider.use(createStructuredTokens({ verify, paths: [PATHS.introspection, PATHS.revocation] }));
     provider.use(recordKeyUse(lastUse));
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    return { provider, ready, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
+    return { provider, ready, verify, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
   }
 
   let current = await build();
@@ -260,11 +262,13 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
   };
 
   const ready: PlainEndpoint = (request) => current.ready.answer(request);
+  const direct = { clock, clients, lastUse };
   const plain: PlainEndpoints = new Map([
     ...Object.keys(KEPT_BY_OTHERS).map((path) => [`GET ${path}`, ready] as const),
+    [`POST ${PATHS.token}`, createDirectClientCredentials({ ...direct, serviceTokens, onToken: deps.onToken })],
     [
-      `POST ${PATHS.token}`,
-      createDirectClientCredentials({ clock, clients, serviceTokens, lastUse, onToken: deps.onToken }),
+      `POST ${PATHS.introspection}`,
+      createDirectIntrospection({ ...direct, issuer: config.issuer, reads, verifier: () => current.verify }),
     ],
   ]);
 

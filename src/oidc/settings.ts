@@ -6,8 +6,9 @@ import type { AccountSource } from './account-source.ts';
 import { ASSERTION_ALGORITHMS, assertionProblem } from './assertions.ts';
 import { CLAIMS, createFindAccount, extraTokenClaims } from './claims.ts';
 import { type MutualTls, TLS_METHODS } from './client-auth/certificates.ts';
-import { INTROSPECT, permissionsOn } from './client-facts.ts';
+import { factsOf } from './client-facts.ts';
 import { loadExistingGrant } from './grants.ts';
+import { mayIntrospect } from './introspection-policy.ts';
 import { ACR_TWO_FACTORS, createPolicy } from './policy.ts';
 import { assertClaimsParameter } from './requests/claims-parameter.ts';
 import { RESPONSE_ALGORITHM } from './requests/client-metadata.ts';
@@ -189,11 +190,14 @@ export function settings(input: SettingsInput): Configuration {
       },
       introspection: {
         enabled: true,
-        // RFC 7662 section 2.1: whoever asks has to prove who they are, for their own tokens too.
         allowedPolicy: (_ctx, client, token) =>
-          client.clientAuthMethod !== 'none' &&
-          (token.clientId === client.clientId ||
-            ('aud' in token && typeof token.aud === 'string' && permissionsOn(client, token.aud).includes(INTROSPECT))),
+          mayIntrospect(
+            { clientId: client.clientId, isPublic: client.clientAuthMethod === 'none', facts: factsOf(client) },
+            {
+              clientId: token.clientId,
+              audience: 'aud' in token && typeof token.aud === 'string' ? token.aud : undefined,
+            },
+          ),
       },
       // RFC 9701: an answer that a service can keep as evidence, for those that ask for it in Accept.
       jwtIntrospection: { enabled: true },

@@ -1,7 +1,6 @@
-import type { JSONWebKeySet } from 'jose';
 import type { Middleware } from 'koa';
 import { holdBody } from '../platform/web/held-body.ts';
-import { createAccessTokenVerifier, isOpaque } from './access-token-verifier.ts';
+import { type AccessTokenVerifier, isOpaque } from './access-token-verifier.ts';
 import { replay } from './request-body.ts';
 import { allowAlias } from './request-writes.ts';
 import { JWT_ALIAS } from './token-row.ts';
@@ -11,14 +10,9 @@ import { JWT_ALIAS } from './token-row.ts';
  * our own keys, and only then hands the library the alias by which its row is found. A token that does not verify
  * becomes one that is unknown; so does an alias that a caller made up.
  */
-export function createStructuredTokens(options: {
-  issuer: string;
-  publicKeys: JSONWebKeySet;
-  paths: string[];
-  now: () => Date;
-}): Middleware {
+export function createStructuredTokens(options: { verify: AccessTokenVerifier; paths: string[] }): Middleware {
+  const { verify } = options;
   const paths = new Set(options.paths);
-  const verify = createAccessTokenVerifier(options);
 
   async function aliasOf(token: string): Promise<string> {
     if (isOpaque(token)) return token;

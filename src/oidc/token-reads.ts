@@ -1,8 +1,9 @@
 import Provider, { type AdapterPayload } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import type { Database } from '../platform/db/database.ts';
+import { createLoader } from '../platform/db/loader.ts';
 import { type AccountRow, selectAccount, toAccount } from './account-row.ts';
-import { keepReads } from './request-reads.ts';
+import { keepReads, type ReadTogether } from './request-reads.ts';
 import { type SessionRow, selectSession, toSessionPayload } from './session-store.ts';
 import { hashOf } from './token-row.ts';
 
@@ -35,17 +36,18 @@ const GRANT = `SELECT ${columns} FROM token t
   WHERE t.id_hash = sha256(convert_to(f.grant_id, 'UTF8')) AND t.revoked_at IS NULL`;
 
 /**
- * A token with what stands behind it: its grant, the session that it ends with, and ($3) its person. The library asks
- * for these one after the other, each a round trip.
+ * Tokens, each with what stands behind it: its grant, the session that it ends with, and ($3) its person. The library
+ * asks for these one after the other, each a round trip.
  */
 const FIND_TOGETHER = `SELECT f.*,
     CASE WHEN f.grant_id IS NOT NULL THEN (SELECT row_to_json(g) FROM (${GRANT}) g) END AS its_grant,
     CASE WHEN f.payload->'expiresWithSession' = 'true'::jsonb THEN
       (SELECT row_to_json(s) FROM (${selectSession('s.uid = f.session_uid', '$2')}) s) END AS its_session,
     CASE WHEN $3 THEN (SELECT row_to_json(a) FROM (${selectAccount('f.user_id', 'f.client_id')}) a) END AS its_account
-  FROM (${FIND}) f`;
+  FROM (SELECT t.id_hash, ${columns} FROM token t WHERE t.id_hash = ANY($1::bytea[]) AND t.revoked_at IS NULL) f`;
 
 interface TogetherRow extends FoundRow {
+  id_hash: Buffer;
   its_grant: FoundRow | null;
   its_session: SessionRow | null;
   its_account: AccountRow | null;
@@ -56,9 +58,16 @@ const WITH_GRANT = new Set(['AccessToken', 'RefreshToken', 'AuthorizationCode'])
 /** To introspect or revoke, the library asks for the same id once per kind of token. */
 const PROBED = new Set(['introspection', 'revocation']);
 
+/** A token that was not revoked, with what stands behind it. */
+export interface FoundTogether extends ReadTogether {
+  row: FoundRow;
+}
+
 export interface TokenReads {
   /** The row of whatever kind that has this id; undefined where there is none or it was revoked. */
   read(kind: string, id: string): Promise<FoundRow | undefined>;
+  /** The same, outside of the library's requests. */
+  withGrant(id: string): Promise<FoundTogether | undefined>;
 }
 
 /** The inverse of toTokenRow: a payload as the library gave it, with its secret id put back. */
@@ -80,31 +89,49 @@ export function toPayload(row: FoundRow, id: string): AdapterPayload {
   };
 }
 
+function toFound(found: TogetherRow, withAccount: boolean): FoundTogether {
+  const { id_hash: _hash, its_grant: grant, its_session: session, its_account: account, ...row } = found;
+  return {
+    row,
+    ...(row.grant_id !== null && {
+      grant: { id: row.grant_id, payload: grant?.kind === 'Grant' ? toPayload(grant, row.grant_id) : undefined },
+    }),
+    ...(row.payload?.expiresWithSession === true &&
+      row.session_uid !== null && {
+        session: { uid: row.session_uid, payload: session ? toSessionPayload(session, undefined) : undefined },
+      }),
+    ...(withAccount &&
+      row.user_id !== null && {
+        account: {
+          userId: row.user_id,
+          clientId: row.client_id ?? undefined,
+          record: account ? toAccount(account) : undefined,
+        },
+      }),
+  };
+}
+
 export function createTokenReads(deps: { db: Database; clock: Clock }): TokenReads {
   const { db, clock } = deps;
 
-  async function together(ctx: object, id: string, withAccount: boolean): Promise<FoundRow | undefined> {
-    const values = [hashOf(id), clock.now(), withAccount];
-    const [found] = await db.query<TogetherRow>('token-find-together', FIND_TOGETHER, values);
-    if (!found) return undefined;
-    const { its_grant: grant, its_session: session, its_account: account, ...row } = found;
-    keepReads(ctx, {
-      ...(row.grant_id !== null && {
-        grant: { id: row.grant_id, payload: grant?.kind === 'Grant' ? toPayload(grant, row.grant_id) : undefined },
-      }),
-      ...(row.payload?.expiresWithSession === true &&
-        row.session_uid !== null && {
-          session: { uid: row.session_uid, payload: session ? toSessionPayload(session, undefined) : undefined },
-        }),
-      ...(withAccount &&
-        row.user_id !== null && {
-          account: {
-            userId: row.user_id,
-            clientId: row.client_id ?? undefined,
-            record: account ? toAccount(account) : undefined,
-          },
-        }),
+  /** Reads of the same moment share a statement. */
+  const loaderOf = (withAccount: boolean) =>
+    createLoader<Buffer, FoundTogether | undefined>({
+      async load(hashes) {
+        const values = [hashes, clock.now(), withAccount];
+        const rows = await db.query<TogetherRow>('token-find-together', FIND_TOGETHER, values);
+        const found = new Map(rows.map((row) => [row.id_hash.toString('hex'), toFound(row, withAccount)]));
+        return hashes.map((hash) => found.get(hash.toString('hex')));
+      },
     });
+  const withGrant = loaderOf(false);
+  const withPerson = loaderOf(true);
+
+  async function together(ctx: object, id: string, withAccount: boolean): Promise<FoundRow | undefined> {
+    const found = await (withAccount ? withPerson : withGrant)(hashOf(id));
+    if (!found) return undefined;
+    const { row, ...read } = found;
+    keepReads(ctx, read);
     return row;
   }
 
@@ -116,6 +143,8 @@ export function createTokenReads(deps: { db: Database; clock: Clock }): TokenRea
   const asked = new WeakMap<object, Map<string, Promise<FoundRow | undefined>>>();
 
   return {
+    withGrant: (id) => withGrant(hashOf(id)),
+
     read(kind, id) {
       const ctx = Provider.ctx;
       if (!ctx) return alone(id);

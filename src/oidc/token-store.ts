@@ -1,5 +1,4 @@
 import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import type { Clock } from '../kernel/clock.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
@@ -7,7 +6,7 @@ import { factsOf } from './client-facts.ts';
 import { exchangedColumns, exchangeOf } from './exchange-note.ts';
 import { forgetReads, readTogether } from './request-reads.ts';
 import { deferWrite, isAllowedAlias } from './request-writes.ts';
-import { createTokenReads, toPayload } from './token-reads.ts';
+import { type TokenReads, toPayload } from './token-reads.ts';
 import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
@@ -43,9 +42,9 @@ function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
 }
 
 /** Everything that the library stores, but sessions and clients: rows of one table, found by a digest of their id. */
-export function createTokenStore(deps: { db: Database; audit: Audit; clock: Clock }): (kind: string) => Adapter {
-  const { db, audit, clock } = deps;
-  const { read } = createTokenReads({ db, clock });
+export function createTokenStore(deps: { db: Database; audit: Audit; reads: TokenReads }): (kind: string) => Adapter {
+  const { db, audit } = deps;
+  const { read } = deps.reads;
 
   async function revokeByGrantId(grantId: string): Promise<void> {
     forgetReads(Provider.ctx);

@@ -5,6 +5,7 @@ import { createMemoryAdapter } from '../../node_modules/oidc-provider/lib/adapte
 import { systemClock } from '../../src/kernel/clock.ts';
 import { newId, randomToken } from '../../src/kernel/ids.ts';
 import { createSessionStore, type SessionStore } from '../../src/oidc/session-store.ts';
+import { createTokenReads } from '../../src/oidc/token-reads.ts';
 import { insertTokens } from '../../src/oidc/token-row.ts';
 import { createTokenStore } from '../../src/oidc/token-store.ts';
 import { createAudit } from '../../src/platform/audit/audit.ts';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const { db } = database;
   const audit = createAudit({ db, clock: systemClock, companionInsert: insertTokens(['app']) });
-  adapters.ours = createTokenStore({ db, audit, clock: systemClock });
+  adapters.ours = createTokenStore({ db, audit, reads: createTokenReads({ db, clock: systemClock }) });
   adapters["the library's"] = createMemoryAdapter() as (kind: string) => Adapter;
   sessions = createSessionStore({ db, clock: systemClock });
   userId = newId();

@@ -1,10 +1,9 @@
-import type { JSONWebKeySet } from 'jose';
 import type Provider from 'oidc-provider';
 import { type Client, errors } from 'oidc-provider';
 import { checkDpopReplay, checkDpopRequired, checkMtlsCert, validateDpop } from 'oidc-provider/lib/helpers/grants.js';
 import { type Clock, epochSeconds } from '../../kernel/clock.ts';
 import type { Database } from '../../platform/db/database.ts';
-import { createAccessTokenVerifier } from '../access-token-verifier.ts';
+import type { AccessTokenVerifier } from '../access-token-verifier.ts';
 import { factsOf, INTROSPECT, permissionsOn } from '../client-facts.ts';
 import type { AllowedPermission, ClientSource } from '../client-source.ts';
 import { noteExchange } from '../exchange-note.ts';
@@ -34,11 +33,10 @@ const NOT_VALID = 'subject_token is not valid, or not for this client';
  */
 export function registerTokenExchange(
   provider: Provider,
-  deps: { issuer: string; db: Database; clock: Clock; clients: ClientSource; publicKeys: JSONWebKeySet },
+  deps: { issuer: string; db: Database; clock: Clock; clients: ClientSource; verify: AccessTokenVerifier },
 ): void {
   const { issuer, clock } = deps;
-  const verify = createAccessTokenVerifier({ issuer, publicKeys: deps.publicKeys, now: () => clock.now() });
-  const tokens = createSubjectTokens({ ...deps, verify });
+  const tokens = createSubjectTokens(deps);
 
   async function validated(presented: PresentedToken, isAllowed: (token: SubjectToken) => string | undefined) {
     const token = await tokens.find(presented.value);
