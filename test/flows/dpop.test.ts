@@ -100,6 +100,37 @@ describe('S11 S44 S46 the code flow with openid-client', () => {
     },
   );
 
+  test('a pushed request with a proof binds the code to its key', async () => {
+    const application = await createApplication(postern);
+    const auth = client.ClientSecretBasic(application.secret);
+    const config = await client.discovery(new URL(postern.url), application.clientId, undefined, auth, insecure);
+    const handle = async () => client.getDPoPHandle(config, await client.randomDPoPKeyPair());
+    const [DPoP, other] = [await handle(), await handle()];
+    const agent = createAgent(postern.url);
+    const ask = async () => {
+      const pkceCodeVerifier = client.randomPKCECodeVerifier();
+      const parameters = {
+        redirect_uri: application.redirectUri,
+        scope: 'openid',
+        code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+        code_challenge_method: 'S256',
+      };
+      const pushed = await client.buildAuthorizationUrlWithPAR(config, parameters, { DPoP });
+      let page = await agent.get(pushed.href);
+      if (!page.leaves) page = await signInAndAllow(agent, page, person);
+      return { back: page.leaves ?? new URL('about:blank'), checks: { pkceCodeVerifier } };
+    };
+    const { back, checks } = await ask();
+    const { token_type: type } = await client.authorizationCodeGrant(config, back, checks, undefined, { DPoP });
+    expect(type).toBe('dpop');
+    for (const options of [{}, { DPoP: other }]) {
+      const again = await ask();
+      await expect(
+        client.authorizationCodeGrant(config, again.back, again.checks, undefined, options),
+      ).rejects.toMatchObject({ error: 'invalid_grant' });
+    }
+  });
+
   test('the JWT for an API names the key, and the API accepts it with a proof', async () => {
     const application = await createApplication(postern, { type: 'spa', permissions: [`${audience}#read`] });
     const { tokens, DPoP } = await authorize(application, { scope: 'openid read', resource: audience });

@@ -139,6 +139,20 @@ describe('S46 the nonce', () => {
   });
 });
 
+test('S54 metadata names the signatures of proofs, and each of them is taken', async () => {
+  const response = await fetch(`${postern.url}/.well-known/oauth-authorization-server`);
+  const { dpop_signing_alg_values_supported: listed = [] } = (await response.json()) as Record<string, string[]>;
+  expect([...listed].sort()).toEqual(['ES256', 'Ed25519', 'EdDSA', 'PS256']);
+  for (const alg of listed) {
+    const by = await createHolder(alg, 4096);
+    const { body } = await sendProof({}, by);
+    expect({ alg, type: body.token_type }).toEqual({ alg, type: 'DPoP' });
+    expect(await introspect(postern.url, service, String(body.access_token))).toMatchObject({
+      cnf: { jkt: by.thumbprint },
+    });
+  }
+});
+
 describe('S44 at the token endpoint', () => {
   test.each<[string, Record<string, unknown>]>([
     ['another method', { htm: 'GET' }],
