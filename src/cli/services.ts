@@ -104,7 +104,7 @@ export interface Services {
     /** Switches that are left out stay. */
     setProtocol(
       account: string,
-      switches: Record<string, boolean>,
+      switches: Record<string, boolean | string>,
       by: ChangeBy,
     ): Promise<{ id: string; clientId: string; settings: ClientSettings }>;
     disable(account: string, by: ChangeBy): Promise<ServiceAccountView>;
