@@ -1,3 +1,4 @@
+import { SIGNING_ALGORITHMS } from '../../kernel/access-token.ts';
 import type { ClientSettings } from '../../kernel/client-settings.ts';
 import type { Command, Input, OptionSpec, Outcome } from '../command.ts';
 import { author } from './shared-options.ts';
@@ -91,10 +92,18 @@ export const protocolCommands: readonly Command[] = [
     verb: 'set',
     summary: 'Set what the tokens of a service account are bound to. What is left out stays as it is.',
     subject: { name: 'ID|NAME', required: true },
-    options: optionsOf({ ...BOUND, ...FAPI }),
+    options: {
+      ...optionsOf({ ...BOUND, ...FAPI }),
+      'introspection-alg': {
+        type: 'text',
+        oneOf: SIGNING_ALGORITHMS,
+        help: 'What signs introspection answers that it asks for as JWTs.',
+      },
+    },
     async run({ input, services, surroundings }) {
       const { serviceAccounts } = await services();
-      const switches = switchesIn(input, { ...BOUND, ...FAPI });
+      const introspectionAlg = input.optional('introspection-alg');
+      const switches = { ...switchesIn(input, { ...BOUND, ...FAPI }), ...(introspectionAlg && { introspectionAlg }) };
       const done = await serviceAccounts.setProtocol(input.subject ?? '', switches, author(surroundings));
       return outcome({ id: done.id, client_id: done.clientId }, done.settings);
     },
