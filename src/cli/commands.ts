@@ -9,6 +9,7 @@ import { serviceAccountCommands } from './commands/service-account.ts';
 import { setupCommands } from './commands/setup.ts';
 import { teamCommands } from './commands/team.ts';
 import { trustCommands } from './commands/trust.ts';
+import { tokenCommands } from './commands/token.ts';
 import { userCommands } from './commands/user.ts';
 
 /** The whole command line; `postern help` prints it in this order. */
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   ...clientCommands,
   ...protocolCommands,
   ...keyCommands,
+  ...tokenCommands,
   ...auditCommands,
   ...doctorCommands,
 ];

@@ -1,6 +1,8 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
 import type { TeamListItem } from '../features/teams/store.ts';
+import type { Revocation } from '../features/tokens/revoke-all.ts';
+import type { Tokens } from '../features/tokens/service.ts';
 import type { TrustInput } from '../features/workload-trusts/schema.ts';
 import type { TrustRow } from '../features/workload-trusts/store.ts';
 import type { ClaimProfile, SigningAlg, TokenFormat } from '../kernel/access-token.ts';
@@ -48,6 +50,7 @@ export interface Services {
   setupLink(): Promise<string | null>;
   users: UserAdmin;
   events: Events;
+  tokens: Pick<Tokens & Revocation, 'list' | 'revokeAll'>;
   apis: {
     create(
       input: {

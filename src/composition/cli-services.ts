@@ -37,6 +37,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     setupLink: parts.setupLink,
     users: parts.users,
     events: parts.events,
+    tokens: parts.tokens,
     keys: { list: keys.list, rotate: keys.rotate },
 
     apis: { create: (input, by) => access.apis.create(input, by) },

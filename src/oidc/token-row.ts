@@ -42,6 +42,7 @@ const COLUMNS =
  * Runs in the statement that commits the audit events. A token whose client was disabled or deleted meanwhile, or whose
  * grant was revoked (a code or a refresh token used twice at once), is born revoked. Both rows are locked against such
  * a change until the token is committed: whoever revokes, and then looks for tokens in a second statement, finds it.
+ * Whoever ends all tokens for an API waits in the same way for the lock on its audience, which is taken before all rows.
  * So is one that was exchanged for a token that is revoked, and one whose parent is being revoked at this moment: who
  * holds that lock waits for none of ours, since these come last and wait for nobody (SKIP LOCKED).
  * `builtInClients` have no row.
@@ -49,9 +50,12 @@ const COLUMNS =
 export function insertTokens(builtInClients: string[]): string {
   const builtIn = builtInClients.map((id) => `'${id}'`).join(', ');
   return `WITH r AS (SELECT * FROM json_populate_recordset(NULL::token, $2::json)),
-    c AS (SELECT client_id, disabled_at FROM client WHERE client_id IN (SELECT client_id FROM r)
+    a AS MATERIALIZED (SELECT count(pg_advisory_xact_lock_shared(hashtextextended(audience, 1))) AS locked
+      FROM (SELECT DISTINCT audience FROM r WHERE audience IS NOT NULL ORDER BY audience) x),
+    c AS (SELECT client_id, disabled_at FROM client
+      WHERE (SELECT locked FROM a) >= 0 AND client_id IN (SELECT client_id FROM r)
       ORDER BY client_id FOR SHARE),
-    g AS (SELECT grant_id, revoked_at FROM token WHERE kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
+    g AS (SELECT grant_id, revoked_at FROM token WHERE (SELECT locked FROM a) >= 0 AND kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
       ORDER BY id_hash FOR SHARE),
     p AS (SELECT jti FROM token WHERE EXISTS (SELECT 1 FROM r WHERE parent_jti IS NOT NULL)
       AND (SELECT count(*) FROM c) + (SELECT count(*) FROM g) >= 0

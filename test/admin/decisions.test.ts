@@ -143,6 +143,8 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/teams/:id/roles/remove',
     'POST /admin/teams/:id/delete',
     'GET /admin/tokens',
+    'GET /admin/tokens/revoke-all',
+    'POST /admin/tokens/revoke-all',
     'GET /admin/tokens/:jti',
     'POST /admin/tokens/:jti/revoke',
     'GET /admin/audit',

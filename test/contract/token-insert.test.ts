@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Owner, revokeAll } from '../../src/features/tokens/revocation-store.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { randomToken } from '../../src/kernel/ids.ts';
-import { hashOf, insertTokens, toTokenRow } from '../../src/oidc/token-row.ts';
+import { newId, randomToken } from '../../src/kernel/ids.ts';
+import { hashOf, insertTokens, type TokenRow, toTokenRow } from '../../src/oidc/token-row.ts';
 import { type Audit, createAudit } from '../../src/platform/audit/audit.ts';
 import type { Tx } from '../../src/platform/db/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -137,4 +138,57 @@ test('where nothing is being revoked it is born alive', async () => {
   const clientId = await client();
   const id = randomToken();
   expect(await insertedDuring(async () => 0, id, rowOf('ClientCredentials', id, clientId))).toBe(false);
+});
+
+/** Starts `revoke` while the token is inserted and not committed; answers whether the token is revoked in the end. */
+async function revokedDuringInsert(owner: Owner, id: string, row: TokenRow): Promise<boolean> {
+  const { db } = database;
+  let revoking: Promise<unknown> = Promise.resolve();
+  await db.tx(async (tx) => {
+    await tx.$executeRawUnsafe(insertTokens(['postern-console']).replaceAll('$2', '$1'), JSON.stringify([row]));
+    let ended = false;
+    revoking = db
+      .tx((other) => revokeAll(other, owner, new Date()))
+      .finally(() => {
+        ended = true;
+      });
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while (!ended && (await db.query('test-waiting', waiting, [])).length === 0);
+  });
+  await revoking;
+  return isRevoked(id);
+}
+
+describe('S50 S51 who ends all tokens finds the one that is being inserted', () => {
+  test('S51 of a client', async () => {
+    const clientId = await client();
+    const id = randomToken();
+    const row = rowOf('ClientCredentials', id, clientId);
+    expect(await revokedDuringInsert({ type: 'client', id: clientId, name: '' }, id, row)).toBe(true);
+  });
+
+  test('S51 for an API', async () => {
+    const audience = 'https://orders.example.com';
+    const clientId = await client();
+    const id = randomToken();
+    const row = { ...rowOf('ClientCredentials', id, clientId), audience };
+    expect(await revokedDuringInsert({ type: 'api', id: audience, name: '' }, id, row)).toBe(true);
+    const elsewhere = randomToken();
+    const kept = { ...rowOf('ClientCredentials', elsewhere, clientId), audience: 'https://stock.example.com' };
+    expect(await revokedDuringInsert({ type: 'api', id: audience, name: '' }, elsewhere, kept)).toBe(false);
+  });
+
+  test('S51 of a person, whose grant is older', async () => {
+    const clientId = await client();
+    const [grantId, userId] = [randomToken(), newId()];
+    const grant = { ...rowOf('Grant', grantId, clientId), grant_id: grantId, user_id: userId };
+    await audit.commit([], [grant]);
+    const id = randomToken();
+    const row = { ...rowOf('RefreshToken', id, clientId, grantId), user_id: userId };
+    expect(await revokedDuringInsert({ type: 'user', id: userId, name: '' }, id, row)).toBe(true);
+    // What comes from the grant after that is born revoked.
+    const late = randomToken();
+    await audit.commit([], [{ ...rowOf('AccessToken', late, clientId, grantId), user_id: userId }]);
+    expect(await isRevoked(late)).toBe(true);
+  });
 });

@@ -29,6 +29,7 @@ export const ACTIONS = [
   'token.issue',
   'token.refuse',
   'token.revoke',
+  'token.revoke_all',
   'token.introspect',
   'userinfo.refuse',
   'service_account.create',

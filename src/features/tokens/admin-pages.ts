@@ -6,11 +6,13 @@ import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
 import { tokenNotFound } from './errors.ts';
+import { revocationPages, whoseOf } from './revocation-pages.ts';
+import type { Revocation } from './revoke-all.ts';
 import { TOKEN_KINDS, TOKEN_STATES, tokenQuery } from './schema.ts';
 import type { Tokens } from './service.ts';
 
 export interface TokenPagesNeeds {
-  tokens: Tokens;
+  tokens: Tokens & Revocation;
   views: Views;
   /** Lets in admins only. */
   admin: Guard;
@@ -51,10 +53,15 @@ export function tokenAdminPages({ tokens, views, admin }: TokenPagesNeeds): Rout
         previous: at(page.previous),
         filter,
         filtered: chosen.length > 0,
+        // Where the list is that of one client, person or API, its tokens can be ended together.
+        revokeAll: whoseOf(filter) && `${BASE}/revoke-all?${new URLSearchParams(chosen)}`,
         kinds: TOKEN_KINDS,
         states: TOKEN_STATES,
       });
     }),
+
+    // Before the page of one token, whose address has the same form.
+    ...revocationPages({ revocation: tokens, views, base: BASE, admin }),
 
     route({ method: 'GET', path: `${BASE}/:jti`, guards, params: byJti }, async (ctx, { params }) => {
       const token = await tokens.byJti(params.jti);

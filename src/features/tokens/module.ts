@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { Database } from '../../platform/db/database.ts';
+import { createRevocation, type Revocation } from './revoke-all.ts';
 import { createTokenService, type Tokens } from './service.ts';
 
 /** The tokens that were issued, for admins to see and to revoke. */
@@ -10,6 +11,6 @@ export interface Needs {
   clock: Clock;
 }
 
-export function createTokens(needs: Needs): Tokens {
-  return createTokenService(needs);
+export function createTokens(needs: Needs): Tokens & Revocation {
+  return { ...createTokenService(needs), ...createRevocation(needs) };
 }
