@@ -161,6 +161,9 @@ export function installAuditHook(
       refuseService(ctx, failure);
       return;
     }
+    // RFC 9449 section 8: the first half of an exchange, and none is denied. A client that renews its token every few
+    // minutes meets it each time, and anybody can.
+    if (failure?.error === 'use_dpop_nonce') return;
     if (failure && !failure.error) log.error({ err: failure, route: oidc.route }, 'the protocol failed');
     if (oidc.route === 'token') {
       const grantType = String(oidc.params?.grant_type);

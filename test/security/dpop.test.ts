@@ -123,6 +123,14 @@ describe('S46 the nonce', () => {
     expect((await redeem(postern.url, application, got)).status).toBe(200);
   });
 
+  test('is asked for without a line in the audit log: nothing was decided yet', async () => {
+    const events = () =>
+      postern.db.query<{ n: number }>('test-events', 'SELECT count(*)::int AS n FROM audit_event', []);
+    const before = await events();
+    expectRefused(await sendProof({ nonce: undefined }), 'use_dpop_nonce');
+    expect(await events()).toEqual(before);
+  });
+
   test('is good after a restart, and for another process', async () => {
     const given = await nonce();
     const again = await startPostern({ databaseUrl: postern.databaseUrl });
