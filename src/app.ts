@@ -90,6 +90,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     outgoing: foundation.outgoing,
+    clientKeys: parts.clientKeys,
     onKeys: (keys) => {
       metrics.signingKeyExpiry.reset();
       for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);

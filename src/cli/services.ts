@@ -90,15 +90,20 @@ export interface Services {
       /** `owner`: name of a team. */
       input: { name: string; description: string; permissions: PermissionRef[]; owner?: string; contact?: string } & (
         | { auth: 'secret' }
-        /** `jwks`: the text of a JWK Set. */
-        | { auth: 'private_key_jwt'; jwks: string }
+        /** `jwks`: the text of a JWK Set; `jwksUri`: where it stands instead. */
+        | { auth: 'private_key_jwt'; jwks?: string | undefined; jwksUri?: string | undefined }
         /** `certificateKind`: what `certificate` is, a name or PEM text. */
         | { auth: 'certificate'; certificateKind: string; certificate: string }
       ),
       by: ChangeBy,
     ): Promise<{ id: string; clientId: string; clientSecret?: string }>;
     /** @throws AppError('service_accounts.uses_keys', 409) */
-    rotateSecret(account: string, by: ChangeBy): Promise<{ id: string; clientId: string; clientSecret: string }>;
+    rotateSecret(
+      account: string,
+      /** How long the current one goes on working. */
+      overlapSeconds: number,
+      by: ChangeBy,
+    ): Promise<{ id: string; clientId: string; clientSecret: string }>;
     /** False where nothing changed. `audience`: of an API. @throws invalid_input */
     allowExchange(account: string, audience: string, by: ChangeBy): Promise<boolean>;
     denyExchange(account: string, audience: string, by: ChangeBy): Promise<boolean>;

@@ -80,9 +80,9 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
         const { id, clientId, secret } = await serviceAccounts.create(input, by);
         return { id, clientId, ...(secret === undefined ? {} : { clientSecret: secret }) };
       },
-      async rotateSecret(account, by) {
+      async rotateSecret(account, overlap, by) {
         const { id, clientId } = await named(account);
-        const { secret } = await serviceAccounts.rotateSecret(id, 0, by);
+        const { secret } = await serviceAccounts.rotateSecret(id, overlap, by);
         return { id, clientId, clientSecret: secret };
       },
       allowExchange: async (account, audience, by) =>

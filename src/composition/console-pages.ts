@@ -82,6 +82,7 @@ export function consolePages(
       roles: { ...access.roles, all: grantable, teamsOf: teams.members.teamsOf },
       trustsOf: parts.workloadTrusts.list,
       lastLeak: parts.leakedSecrets.lastOf,
+      readKeys: parts.clientKeys.read,
     }),
     ...workloadTrustAdminPages({
       trusts: parts.workloadTrusts,

@@ -15,6 +15,7 @@ import { createSigningKeys } from '../oidc/signing-keys.ts';
 import { createPasswordHasher } from '../platform/crypto/password-hash.ts';
 import { createAttemptLimits } from '../platform/limits/sign-in-limits.ts';
 import { createMailer } from '../platform/mail/mailer.ts';
+import { createKeysByUri } from '../platform/outgoing/keys-by-uri.ts';
 import { createI18n } from '../platform/web/i18n.ts';
 import type { Foundation } from './foundation.ts';
 import { LOCALES } from './places.ts';
@@ -63,12 +64,14 @@ export async function createParts(foundation: Foundation) {
     ownerTeamId: teams.ownerId,
     protocol: clients.protocol,
     permissionIds: access.apis.permissionIds,
+    addressProblem: foundation.outgoing.problem,
     revokeTokens: tokens.revokeOfClient,
   });
   const workloadTrusts = createWorkloadTrusts({ db, audit, clock, issuer: config.issuer });
   const events = createEvents({ db, clock, audit });
   const mail = createMailer({ config, log });
   const i18n = createI18n({ dir: LOCALES });
+  const clientKeys = createKeysByUri({ outgoing: foundation.outgoing, clock });
   const leakedSecrets = createLeakedSecrets({
     db,
     audit,
@@ -96,6 +99,7 @@ export async function createParts(foundation: Foundation) {
     serviceAccounts,
     workloadTrusts,
     leakedSecrets,
+    clientKeys,
     events,
     mail,
     consents: createConsentStore(db),

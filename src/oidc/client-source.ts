@@ -116,7 +116,7 @@ function toRecord(row: Row): ClientRecord {
       client_name: row.name,
       ...(secret ? { client_secret: secret } : {}),
       ...(row.jwks ? { jwks: row.jwks as NonNullable<ClientMetadata['jwks']> } : {}),
-      ...(row.jwks_uri ? { jwks_uri: row.jwks_uri } : {}),
+      ...(row.jwks_uri && !row.jwks ? { jwks_uri: row.jwks_uri } : {}),
       token_endpoint_auth_method: row.auth_method as NonNullable<ClientMetadata['token_endpoint_auth_method']>,
       application_type: row.type === 'native' ? 'native' : 'web',
       redirect_uris: service ? [] : row.redirect_uris,

@@ -1,13 +1,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import type Provider from 'oidc-provider';
-import type { AdapterPayload, Client } from 'oidc-provider';
+import { type AdapterPayload, type Client, errors } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
+import { AppError } from '../kernel/errors.ts';
 import { sha256 } from '../platform/crypto/digest.ts';
+import type { PublicKey } from '../platform/crypto/public-key-set.ts';
 import type { Database } from '../platform/db/database.ts';
 import { withoutMutualTls } from './client-auth/certificate-metadata.ts';
+import { type KeySource, reasonOf, signedBy, withKeys } from './client-auth/keys-by-uri.ts';
 import type { LastUse } from './client-auth/last-use.ts';
 import { attachFacts } from './client-facts.ts';
-import type { ClientSource } from './client-source.ts';
+import type { ClientRecord, ClientSource } from './client-source.ts';
 import { requestOf } from './request-of.ts';
 import type { SessionStore } from './session-store.ts';
 import { claimJti } from './token-store.ts';
@@ -30,7 +33,11 @@ interface Internals {
   Client: { new (metadata: unknown): Client; find(id: unknown): Promise<Client | undefined>; prototype: Client };
   ReplayDetection: { unique(iss: string, jti: string, exp: number): Promise<boolean> };
   Session: { prototype: { save(this: LibrarySession, ttl: number): Promise<string> } };
-  constructor: { ctx?: Parameters<typeof requestOf>[0] & { oidc?: { route?: string } } };
+  constructor: {
+    ctx?: Parameters<typeof requestOf>[0] & {
+      oidc?: { route?: string; params?: Record<string, unknown>; entity(name: 'Client', client: Client): void };
+    };
+  };
 }
 
 /**
@@ -50,6 +57,8 @@ export function matchingDigest(stored: string | undefined, presented: string, no
   return matched;
 }
 
+const NO_KEYS: PublicKey[] = [];
+
 /** Endpoints at which each request of a client counts against its limit. */
 const LIMITED = new Set(['token', 'pushed_authorization_request']);
 
@@ -62,29 +71,54 @@ export function override(
     sessions: SessionStore;
     clientLimit: { take(key: string): Promise<void> };
     lastUse: Pick<LastUse, 'secret'>;
+    keySource: KeySource;
     /** Certificates are looked at. */
     mutualTls: boolean;
   },
 ): void {
-  const { db, clock, clients, sessions, clientLimit, lastUse } = deps;
+  const { db, clock, clients, sessions, clientLimit, lastUse, keySource } = deps;
   const inside = provider as unknown as Internals;
   const seconds = () => Math.floor(clock.now().getTime() / 1000);
 
   // Client.find: the library would ask the adapter each time and hash the answer into a cache of 100. The instances
   // are kept beside the source's own records and go when those change.
-  const instances = new WeakMap<object, Client>();
+  const instances = new WeakMap<object, { client: Client; keys: PublicKey[] | undefined }>();
+
+  function instanceOf(record: ClientRecord, keys: PublicKey[] | undefined): Client {
+    const known = instances.get(record);
+    if (known && known.keys === keys) return known.client;
+    const metadata = keys ? withKeys(record.metadata, keys) : record.metadata;
+    const client = new inside.Client(deps.mutualTls ? metadata : withoutMutualTls(metadata));
+    attachFacts(client, record.facts);
+    instances.set(record, { client, keys });
+    return client;
+  }
+
+  /** A client whose keys stand at a URI has them read when, and only when, something is to be verified with them. */
+  async function withKeysOf(record: ClientRecord, uri: string): Promise<Client> {
+    const { oidc } = inside.constructor.ctx ?? {};
+    const kept = instances.get(record)?.keys ?? NO_KEYS;
+    const signed = signedBy(record.metadata.client_id, oidc?.params);
+    if (!signed) return instanceOf(record, kept);
+    try {
+      return instanceOf(record, await keySource.of(uri, signed.kid));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const client = instanceOf(record, NO_KEYS);
+      if (!signed.proof) return client;
+      // So that the event names the client.
+      oidc?.entity('Client', client);
+      throw new errors.InvalidClientAuth(reasonOf(uri, error));
+    }
+  }
+
   inside.Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
     const record = await clients.find(id);
     if (!record) return undefined;
     if (LIMITED.has(inside.constructor.ctx?.oidc?.route ?? '')) await clientLimit.take(id);
-    let client = instances.get(record);
-    if (!client) {
-      client = new inside.Client(deps.mutualTls ? record.metadata : withoutMutualTls(record.metadata));
-      attachFacts(client, record.facts);
-      instances.set(record, client);
-    }
-    return client;
+    const { jwks_uri: uri } = record.metadata;
+    return uri === undefined ? instanceOf(record, undefined) : withKeysOf(record, uri);
   };
 
   // Client.compareClientSecret: secrets are stored as digests, two may be live at once.

@@ -8,6 +8,7 @@ import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
 import type { Log } from '../platform/observe/log.ts';
+import type { Outgoing } from '../platform/outgoing/outgoing.ts';
 import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
@@ -15,6 +16,7 @@ import { createAccessTokenVerifier } from './access-token-verifier.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { createMutualTls } from './client-auth/certificates.ts';
+import type { KeySource } from './client-auth/keys-by-uri.ts';
 import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
 import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
@@ -87,7 +89,9 @@ export interface ProtocolDeps {
   onToken: (grantType: string, result: 'success' | 'refused') => void;
   onRefreshReuse: () => void;
   /** Fetches what others publish, such as the keys of workloads' issuers. */
-  outgoing: KeyFetcher;
+  outgoing: KeyFetcher & Pick<Outgoing, 'fetch'>;
+  /** Keys that clients publish. */
+  clientKeys: KeySource;
   /** Told which keys sign, and until when each should, whenever that changes. */
   onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
 }
@@ -148,6 +152,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         accounts,
         pages: deps.pages,
         mutualTls,
+        fetch: (url, options) => deps.outgoing.fetch(url, options),
         now: () => clock.now(),
         // JWT access tokens never reach the adapter: their row is written from here.
         recordJwt(ctx, token, jwt) {
@@ -175,6 +180,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       sessions,
       clientLimit: deps.clientLimit,
       lastUse,
+      keySource: deps.clientKeys,
       mutualTls: mutualTls.enabled,
     });
     provider.proxy = true;

@@ -61,6 +61,8 @@ const ACCESS_TOKEN = 300;
 /** RFC 6749 section 4.1.2 recommends ten minutes at the most; a minute serves. */
 const AUTHORIZATION_CODE = 60;
 const ID_TOKEN = HOUR;
+/** Bytes of a document that an address from metadata leads to. */
+const MOST_FETCHED = 64 * 1024;
 /** How far the clock of another machine may be ahead of, or behind, this one's. */
 const CLOCK_TOLERANCE = 10;
 export const INTERACTION_SECONDS = HOUR / 2;
@@ -81,6 +83,8 @@ export interface SettingsInput {
   accounts: AccountSource;
   pages: ProviderPages;
   mutualTls: MutualTls;
+  /** Guarded: what it asks is known by metadata alone. It needs none of the dispatcher that the library makes. */
+  fetch: NonNullable<Configuration['fetch']>;
   now: () => Date;
   recordJwt: NonNullable<NonNullable<NonNullable<Configuration['formats']>['customizers']>['jwt']>;
 }
@@ -124,6 +128,8 @@ export function settings(input: SettingsInput): Configuration {
       dPoPSigningAlgValues: [...PROOF_ALGORITHMS],
     },
     clockTolerance: CLOCK_TOLERANCE,
+    fetch: input.fetch,
+    fetchResponseBodyLimits: { jwks_uri: MOST_FETCHED, sector_identifier_uri: MOST_FETCHED },
     assertJwtClientAuthClaimsAndHeader(_ctx, claims, header, client) {
       const problem =
         assertionProblem(

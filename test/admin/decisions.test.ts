@@ -74,6 +74,7 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/service-accounts/:id/exchange',
     'GET /admin/service-accounts/:id/keys',
     'POST /admin/service-accounts/:id/keys',
+    'POST /admin/service-accounts/:id/keys/read',
     'GET /admin/service-accounts/:id/certificate',
     'POST /admin/service-accounts/:id/certificate',
     'POST /admin/service-accounts/:id/use-secret',

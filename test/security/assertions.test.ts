@@ -76,12 +76,16 @@ describe('S26 a client that signs gets its token', () => {
     const by = await createSigner(postern, permission);
     const other = await pairOf('ES256');
     const next = { ...by, privateKey: other.privateKey };
-    await postern.parts.serviceAccounts.replaceKeys(by.id, { keys: [by.jwk, { ...other.jwk, kid: 'k2' }] }, BY_TEST);
+    await postern.parts.serviceAccounts.replaceKeys(
+      by.id,
+      { jwks: { keys: [by.jwk, { ...other.jwk, kid: 'k2' }] } },
+      BY_TEST,
+    );
     await until(async () => (await send(await assertion(next, {}, { kid: 'k2' }))).status === 200);
     expect((await send(await assertion(by))).status).toBe(200);
     expectInvalidClient(await send(await assertion(by, {}, { kid: 'k2' })));
     expect((await send(await assertion(next, {}, { kid: undefined }))).status).toBe(200);
-    await postern.parts.serviceAccounts.replaceKeys(by.id, { keys: [{ ...other.jwk, kid: 'k2' }] }, BY_TEST);
+    await postern.parts.serviceAccounts.replaceKeys(by.id, { jwks: { keys: [{ ...other.jwk, kid: 'k2' }] } }, BY_TEST);
     await until(async () => (await send(await assertion(by))).status === 401);
     expect((await send(await assertion(next, {}, { kid: 'k2' }))).status).toBe(200);
   });
@@ -92,7 +96,7 @@ describe('S26 a client that signs gets its token', () => {
     const withSecret = () => postForm(endpoint, grant, { authorization: basic(by.clientId, secret) });
     await until(async () => (await withSecret()).status === 200);
     expectInvalidClient(await send(await assertion(by)));
-    await postern.parts.serviceAccounts.useKeys(by.id, { keys: [by.jwk] }, BY_TEST);
+    await postern.parts.serviceAccounts.useKeys(by.id, { jwks: { keys: [by.jwk] } }, BY_TEST);
     await until(async () => (await send(await assertion(by))).status === 200);
     expectInvalidClient(await withSecret());
   });

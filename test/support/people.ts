@@ -148,7 +148,7 @@ export async function grantRole(postern: Postern, person: Person, permissions: s
 export async function useAssertions(postern: Postern, clientId: string, publicJwk: object): Promise<void> {
   const { serviceAccounts } = postern.parts;
   const account = await serviceAccounts.find(clientId);
-  await serviceAccounts.useKeys(account?.id ?? '', { keys: [publicJwk] }, BY_TEST);
+  await serviceAccounts.useKeys(account?.id ?? '', { jwks: { keys: [publicJwk] } }, BY_TEST);
 }
 
 /** The AppError that a use case must end with. */

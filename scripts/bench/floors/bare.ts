@@ -84,6 +84,7 @@ const shared: Configuration = settings({
     onUnreadable: () => undefined,
   }),
   now: () => new Date(),
+  fetch: () => Promise.reject(new Error('nothing is fetched here')),
   recordJwt: () => undefined,
 });
 const provider = new Provider(issuer, {

@@ -19,12 +19,14 @@ export const serviceAccountCommands: readonly Command[] = [
       contact: { type: 'text', value: 'TEXT', help: 'Whom to ask about it: an address, a channel, a page.' },
       auth: { type: 'text', value: AUTH.join('|'), help: 'How it proves itself; secret when left out.' },
       jwks: { type: 'text', value: 'FILE', help: 'Its public keys, a JWK Set, for --auth private_key_jwt.' },
+      'jwks-uri': { type: 'text', value: 'URL', help: 'Where it publishes them instead (https).' },
       ...CERTIFICATE_OPTIONS,
     },
     check: (input) => permissionProblem(input.list('permission')) ?? authProblem(input),
     async run({ input, services, surroundings }) {
       const file = input.optional('jwks');
       const jwks = file === undefined ? undefined : await surroundings.readFile(file);
+      const jwksUri = input.optional('jwks-uri');
       const certificate = await readCertificateOption(input, surroundings);
       const { serviceAccounts } = await services();
       const made = await serviceAccounts.create(
@@ -33,7 +35,9 @@ export const serviceAccountCommands: readonly Command[] = [
           description: input.optional('description') ?? '',
           permissions: input.list('permission'),
           ...given(input, 'owner', 'contact'),
-          ...(jwks === undefined ? (certificate ?? { auth: 'secret' }) : { auth: 'private_key_jwt', jwks }),
+          ...(jwks !== undefined || jwksUri !== undefined
+            ? { auth: 'private_key_jwt', jwks, jwksUri }
+            : (certificate ?? { auth: 'secret' })),
         },
         author(surroundings),
       );
@@ -45,10 +49,18 @@ export const serviceAccountCommands: readonly Command[] = [
     verb: 'rotate-secret',
     summary: 'Make a new secret, printed once.',
     subject: account,
-    options: {},
+    options: {
+      overlap: {
+        type: 'text',
+        value: 'SECONDS',
+        help: 'How long the current one goes on working, up to 604800 (7 days); 0 when left out.',
+      },
+    },
+    check: (input) => (/^\d{1,6}$/.test(input.optional('overlap') ?? '0') ? null : '--overlap must be 0 to 604800'),
     async run({ input, services, surroundings }) {
+      const overlap = Number(input.optional('overlap') ?? 0);
       const { serviceAccounts } = await services();
-      return credentialOutcome(await serviceAccounts.rotateSecret(input.subject ?? '', author(surroundings)));
+      return credentialOutcome(await serviceAccounts.rotateSecret(input.subject ?? '', overlap, author(surroundings)));
     },
   },
   {
@@ -140,10 +152,12 @@ function given<Name extends string>(input: Input, ...names: Name[]): { [name in 
 
 function authProblem(input: Input): string | null {
   const auth = input.optional('auth') ?? 'secret';
-  const keys = input.optional('jwks') !== undefined;
+  const [set, uri] = [input.optional('jwks') !== undefined, input.optional('jwks-uri') !== undefined];
   if (!AUTH.includes(auth)) return `--auth must be one of ${AUTH.join(', ')}`;
-  if (auth === 'private_key_jwt' && !keys) return '--auth private_key_jwt needs --jwks FILE';
-  if (auth !== 'private_key_jwt' && keys) return '--jwks goes with --auth private_key_jwt';
+  if (auth === 'private_key_jwt' && !set && !uri) return '--auth private_key_jwt needs --jwks FILE or --jwks-uri URL';
+  if (set && uri) return 'give --jwks or --jwks-uri, not both';
+  if (auth !== 'private_key_jwt' && set) return '--jwks goes with --auth private_key_jwt';
+  if (auth !== 'private_key_jwt' && uri) return '--jwks-uri goes with --auth private_key_jwt';
   return certificateProblem(input, auth);
 }
 

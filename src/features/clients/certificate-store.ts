@@ -27,13 +27,13 @@ export async function writeCertificate(
   await forgetSubject(tx, clientId);
   if (registration.kind === 'self_signed') {
     const keys = registration.certificates.map((certificate) => ({ ...certificate }) as Prisma.InputJsonObject);
-    const data = { authMethod: 'self_signed_tls_client_auth', jwks: { keys }, updatedAt: at };
+    const data = { authMethod: 'self_signed_tls_client_auth', jwks: { keys }, jwksUri: null, updatedAt: at };
     await tx.client.updateMany({ where: { clientId }, data });
     return;
   }
   const row = await tx.client.findUniqueOrThrow({ where: { clientId }, select: { settings: true } });
   const settings = { ...(row.settings as Prisma.InputJsonObject), certificateSubject: { ...registration } };
-  const data = { authMethod: 'tls_client_auth', jwks: Prisma.DbNull, settings, updatedAt: at };
+  const data = { authMethod: 'tls_client_auth', jwks: Prisma.DbNull, jwksUri: null, settings, updatedAt: at };
   await tx.client.updateMany({ where: { clientId }, data });
 }
 

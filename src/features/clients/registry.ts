@@ -3,7 +3,7 @@ import type { ClientSettings } from '../../kernel/client-settings.ts';
 import { after, type Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
 import type { CertificateRegistration } from '../../platform/crypto/certificate-registration.ts';
-import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
+import type { RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
 import { generateClientSecret } from '../../platform/crypto/secrets.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
@@ -25,7 +25,7 @@ export interface IssuedSecret {
  */
 export interface ClientRegistry {
   /** A client that can use client_credentials only; with keys it signs assertions. Returns its client_id. */
-  addService(tx: Tx, name: string, keys?: PublicKeySet): Promise<string>;
+  addService(tx: Tx, name: string, keys?: RegisteredKeys): Promise<string>;
   rename(tx: Tx, clientId: string, name: string): Promise<void>;
   /** False where it was so already. */
   setDisabled(tx: Tx, clientId: string, disabled: boolean): Promise<boolean>;
@@ -35,13 +35,13 @@ export interface ClientRegistry {
   /** Those that work now, newest first. */
   secretsOf(tx: Tx, clientId: string): Promise<store.SecretView[]>;
   /** null: it does not sign assertions. */
-  keysOf(tx: Tx, clientId: string): Promise<PublicKeySet | null>;
+  keysOf(tx: Tx, clientId: string): Promise<RegisteredKeys | null>;
   /** null: it does not prove itself by a certificate. */
   certificateOf(tx: Tx, clientId: string): Promise<CertificateRegistration | null>;
   /** From now on it proves itself by such a certificate (RFC 8705 section 2) and by nothing else. */
   useCertificate(tx: Tx, clientId: string, registration: CertificateRegistration): Promise<void>;
   /** From now on its assertions are verified with these alone, and no secret works. */
-  useKeys(tx: Tx, clientId: string, keys: PublicKeySet): Promise<void>;
+  useKeys(tx: Tx, clientId: string, keys: RegisteredKeys): Promise<void>;
   /** @throws clients.fapi_secret, where a client under the FAPI profile would prove itself with a secret */
   allowSecret(settings: ClientSettings): void;
   /** From now on no assertion of its counts, and the secret does that comes back. @throws clients.fapi_secret */
@@ -80,7 +80,7 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
         clientId,
         name,
         type: 'service',
-        ...(keys ? { authMethod: 'private_key_jwt', jwks: keys } : { authMethod: 'client_secret_basic' }),
+        ...(keys ? { authMethod: 'private_key_jwt', keys } : { authMethod: 'client_secret_basic' }),
         redirectUris: [],
         postLogoutRedirectUris: [],
         scopes: [],
@@ -109,7 +109,7 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
 
     secretsOf: (tx, clientId) => store.workingSecrets(tx, clientId, clock.now()),
 
-    keysOf: store.keySetOf,
+    keysOf: store.keysOf,
 
     certificateOf: findCertificate,
 
@@ -124,7 +124,7 @@ export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistr
       await store.lockClient(tx, clientId);
       await store.deleteSecretsExcept(tx, clientId, undefined);
       await forgetSubject(tx, clientId);
-      await store.setAuthentication(tx, clientId, { authMethod: 'private_key_jwt', jwks: keys, at: clock.now() });
+      await store.setAuthentication(tx, clientId, { authMethod: 'private_key_jwt', keys, at: clock.now() });
       await touch(tx, clientId);
     },
 

@@ -1,7 +1,7 @@
 import { Prisma } from '../../generated/prisma/client.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
-import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
+import type { PublicKeySet, RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { keyset } from '../../platform/db/keyset.ts';
 import type { ApplicationType } from './redirect-uri.ts';
@@ -40,10 +40,10 @@ export interface ApplicationView extends ApplicationListItem {
   secrets: SecretView[];
 }
 
-/** How a client proves itself; `jwks` goes with private_key_jwt and with nothing else. */
+/** How a client proves itself; keys go with private_key_jwt and with nothing else. */
 type Authentication =
-  | { authMethod: 'client_secret_basic' | 'none'; jwks?: null }
-  | { authMethod: 'private_key_jwt'; jwks: PublicKeySet };
+  | { authMethod: 'client_secret_basic' | 'none'; keys?: undefined }
+  | { authMethod: 'private_key_jwt'; keys: RegisteredKeys };
 
 interface ClientColumns {
   name: string;
@@ -79,14 +79,18 @@ export async function insertClient(
   await tx.client.create({ data: { ...written(columns), createdAt: at, updatedAt: at }, select: { clientId: true } });
 }
 
-function written<T extends Authentication>({ jwks, ...columns }: T) {
-  return { ...columns, jwks: jwks ? { keys: jwks.keys.map((key) => ({ ...key })) } : Prisma.DbNull };
+function written<T extends Authentication>({ keys, ...columns }: T) {
+  const given = keys && 'keys' in keys ? { keys: keys.keys.map((key) => ({ ...key })) } : Prisma.DbNull;
+  return { ...columns, jwks: given, jwksUri: keys && 'uri' in keys ? keys.uri : null };
 }
 
 /** The keys of a client that signs assertions; null for every other one. */
-export async function keySetOf(db: Tx, clientId: string): Promise<PublicKeySet | null> {
-  const row = await db.client.findUnique({ where: { clientId }, select: { authMethod: true, jwks: true } });
-  return row?.authMethod === 'private_key_jwt' ? ((row.jwks ?? null) as PublicKeySet | null) : null;
+export async function keysOf(db: Tx, clientId: string): Promise<RegisteredKeys | null> {
+  const select = { authMethod: true, jwks: true, jwksUri: true };
+  const row = await db.client.findUnique({ where: { clientId }, select });
+  if (row?.authMethod !== 'private_key_jwt') return null;
+  if (row.jwksUri !== null) return { uri: row.jwksUri };
+  return (row.jwks ?? null) as PublicKeySet | null;
 }
 
 export async function setAuthentication(

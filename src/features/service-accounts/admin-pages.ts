@@ -32,6 +32,8 @@ export interface ServiceAccountPagesNeeds {
   roles: HeldRoles;
   /** The workloads that are taken for an account, for the view of their own. */
   trustsOf(serviceAccountId: string): Promise<object[]>;
+  /** What stands at an address now. @throws AppError */
+  readKeys(uri: string): Promise<readonly unknown[]>;
   /** The newest report that ended a secret of this client. */
   lastLeak(clientId: string): Promise<{ eventId: string; at: Date; prefix: string } | null>;
 }
@@ -55,6 +57,7 @@ const newForm = z.strictObject({
   permissions,
   auth: z.enum(AUTH_METHODS, 'required'),
   jwks: z.string(),
+  jwksUri: z.string().default(''),
   certificateKind: z.string().default(''),
   certificate: z.string().default(''),
 });
@@ -65,7 +68,8 @@ const BASE = '/admin/service-accounts';
 
 /** Pages under /admin/service-accounts. */
 export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route[] {
-  const { serviceAccounts, views, admin, issuer, allPermissions, lastLeak, certificates, roles, trustsOf } = needs;
+  const { serviceAccounts, views, admin, issuer, allPermissions, lastLeak, readKeys, certificates, roles, trustsOf } =
+    needs;
   const guards = [admin];
   const heldRoles = heldRolePages({ base: BASE, guards, roles });
 
@@ -206,7 +210,7 @@ export function serviceAccountAdminPages(needs: ServiceAccountPagesNeeds): Route
 
     ...certificatePages({ base: BASE, guards, serviceAccounts, existing, show }),
     ...heldRoles.pages(showPage),
-    ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage }),
+    ...credentialPages({ base: BASE, guards, issuer, serviceAccounts, existing, show, secretPage, readKeys }),
 
     ...protocolPages({ base: BASE, guards, serviceAccounts, existing, show }),
 

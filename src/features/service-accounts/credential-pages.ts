@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
 import { originOf } from '../../platform/web/origin.ts';
@@ -11,7 +12,7 @@ const byId = z.strictObject({ id: z.uuid() });
 const bySecret = z.strictObject({ id: z.uuid(), secretId: z.uuid() });
 const rotateForm = z.strictObject({ overlap: z.coerce.number() });
 /** `from`: how the account proved itself when the page was shown. */
-const keysForm = z.strictObject({ from: z.enum(AUTH_METHODS), jwks: z.string() });
+const keysForm = z.strictObject({ from: z.enum(AUTH_METHODS), jwks: z.string(), jwksUri: z.string().default('') });
 
 /** A private key that was pasted by mistake is not sent back: it would stand in the page, its cache and its history. */
 export function withoutPrivateKeys(form: Invalid): Invalid {
@@ -29,14 +30,36 @@ export function credentialPages(needs: {
   existing(id: string): Promise<ServiceAccountView>;
   show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void;
   secretPage(ctx: Ctx, id: string, secret: string, made: boolean): Promise<void>;
+  /** What stands at an address now. @throws AppError */
+  readKeys(uri: string): Promise<readonly unknown[]>;
 }): Route[] {
-  const { base, guards, issuer, serviceAccounts, existing, show, secretPage } = needs;
+  const { base, guards, issuer, serviceAccounts, existing, show, secretPage, readKeys } = needs;
 
-  async function keysPage(ctx: Ctx, id: string, form: Invalid = { values: {}, errors: {} }): Promise<void> {
+  async function keysPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
     const account = await existing(id);
     const switching = account.auth !== 'private_key_jwt';
     const title = ctx.state.t(switching ? 'service_accounts.use_keys' : 'service_accounts.replace_keys');
-    show(ctx, 'keys', { title, account, switching, issuer, ...withoutPrivateKeys(form) });
+    show(ctx, 'keys', {
+      title,
+      account,
+      switching,
+      issuer,
+      ...withoutPrivateKeys(form ?? { values: { jwksUri: account.jwksUri ?? '' }, errors: {} }),
+    });
+  }
+
+  /** Whether what stands at the address can be used, for people who have just given one. */
+  async function tellOfKeysAt(ctx: Ctx, id: string): Promise<void> {
+    const { jwksUri } = await existing(id);
+    if (jwksUri === null) return;
+    try {
+      const keys = await readKeys(jwksUri);
+      flash(ctx, 'success', 'service_accounts.keys_read', { count: keys.length });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      const reason = ctx.state.t(`error.${error.code}`, error.params);
+      flash(ctx, 'warning', 'service_accounts.keys_unreadable', { reason });
+    }
   }
 
   return [
@@ -56,11 +79,18 @@ export function credentialPages(needs: {
       async (ctx, { params, body }) => {
         const switching = body.from !== 'private_key_jwt';
         const change = switching ? serviceAccounts.useKeys : serviceAccounts.replaceKeys;
-        await change(params.id, body.jwks, originOf(ctx));
+        const { jwks, jwksUri } = body;
+        await change(params.id, { jwks, jwksUri }, originOf(ctx));
         flash(ctx, 'success', switching ? 'service_accounts.keys_used' : 'service_accounts.keys_replaced');
+        await tellOfKeysAt(ctx, params.id);
         seeOther(ctx, `${base}/${params.id}`);
       },
     ),
+
+    route({ method: 'POST', path: `${base}/:id/keys/read`, guards, params: byId }, async (ctx, { params }) => {
+      await tellOfKeysAt(ctx, params.id);
+      seeOther(ctx, `${base}/${params.id}`);
+    }),
 
     route({ method: 'POST', path: `${base}/:id/use-secret`, guards, params: byId }, async (ctx, { params }) => {
       const { secret } = await serviceAccounts.useSecret(params.id, originOf(ctx));

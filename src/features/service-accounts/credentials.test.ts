@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts';
 import { systemClock as clock } from '../../kernel/clock.ts';
 import { createAudit } from '../../platform/audit/audit.ts';
+import { createOutgoing } from '../../platform/outgoing/outgoing.ts';
 import { createAccess } from '../access/module.ts';
 import { createClients } from '../clients/module.ts';
 import { createTeams } from '../teams/module.ts';
@@ -30,7 +31,8 @@ beforeAll(async () => {
   const revokeTokens = createTokens(shared).revokeOfClient;
   const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [] };
   const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });
-  accounts = createServiceAccounts({ ...shared, revokeTokens, clients: registry, protocol });
+  const addressProblem = createOutgoing({ allow: [] }).problem;
+  accounts = createServiceAccounts({ ...shared, revokeTokens, addressProblem, clients: registry, protocol });
   await db.listen('client_changed', (payload) => void heard.push(payload));
 });
 afterAll(() => database.drop());
@@ -102,14 +104,14 @@ test('keys are replaced all at once, and the event tells which came and went', a
   const [one, two, three] = [newKey('1'), newKey('2'), newKey('3')];
   const account = await withKeys(one, two);
   heard.length = 0;
-  await accounts.replaceKeys(account.id, JSON.stringify({ keys: [two, three] }), origin);
+  await accounts.replaceKeys(account.id, { jwks: JSON.stringify({ keys: [two, three] }) }, origin);
   expect(await toldCaches(account.clientId)).toBe(true);
   expect((await accounts.byId(account.id))?.keys.map(({ kid }) => kid)).toEqual(['2', '3']);
   expect((await eventsOf(account.id)).at(-1)).toMatchObject({
     action: 'service_account.replace_keys',
     data: { added: [{ kid: '3' }], removed: [{ kid: '1' }] },
   });
-  expect(await problem(accounts.replaceKeys(account.id, '{}', origin))).toEqual({
+  expect(await problem(accounts.replaceKeys(account.id, { jwks: '{}' }, origin))).toEqual({
     jwks: { code: 'key_set.not_a_set' },
   });
   expect((await accounts.byId(account.id))?.keys).toHaveLength(2);
@@ -119,7 +121,7 @@ test('an account changes over to keys and back; what it had before ends', async 
   const account = await withSecret();
   await accounts.rotateSecret(account.id, 3_600, origin);
   heard.length = 0;
-  await accounts.useKeys(account.id, { keys: [newKey('k')] }, origin);
+  await accounts.useKeys(account.id, { jwks: { keys: [newKey('k')] } }, origin);
   expect(await toldCaches(account.clientId)).toBe(true);
   expect(await rowOf(account.clientId)).toMatchObject({ authMethod: 'private_key_jwt', secrets: [] });
   const { secret, prefix } = await accounts.useSecret(account.id, origin);
@@ -144,10 +146,10 @@ test('what does not go with the method is refused and changes nothing', async ()
   const jwks = { keys: [newKey('x')] };
   expect(await problem(accounts.rotateSecret(keyed.id, 0, origin))).toBe('service_accounts.uses_keys');
   expect(await problem(accounts.revokeSecret(keyed.id, keyed.id, origin))).toBe('service_accounts.uses_keys');
-  expect(await problem(accounts.useKeys(keyed.id, jwks, origin))).toBe('service_accounts.uses_keys');
-  expect(await problem(accounts.replaceKeys(secret.id, jwks, origin))).toBe('service_accounts.uses_secret');
+  expect(await problem(accounts.useKeys(keyed.id, { jwks }, origin))).toBe('service_accounts.uses_keys');
+  expect(await problem(accounts.replaceKeys(secret.id, { jwks }, origin))).toBe('service_accounts.uses_secret');
   expect(await problem(accounts.useSecret(secret.id, origin))).toBe('service_accounts.uses_secret');
-  expect(await problem(accounts.useKeys('nothing', jwks, origin))).toBe('service_accounts.not_found');
+  expect(await problem(accounts.useKeys('nothing', { jwks }, origin))).toBe('service_accounts.not_found');
   expect(await eventsOf(keyed.id)).toHaveLength(1);
   expect(await eventsOf(secret.id)).toHaveLength(1);
 });

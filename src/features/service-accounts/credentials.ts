@@ -6,11 +6,12 @@ import {
   type CertificateView,
   describeCertificate,
 } from '../../platform/crypto/certificate-registration.ts';
-import { describeKey, type PublicKeySet, type PublicKeyView } from '../../platform/crypto/public-key-set.ts';
+import { describeKey, type PublicKeyView, type RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import type { Changes } from './changes.ts';
 import { usesCertificate, usesKeys, usesSecret } from './errors.ts';
-import { type AuthMethod, certificateInput, keysInput, overlapInput } from './schema.ts';
+import { type KeysInput, readKeys, toldOf, toldOfKeys } from './registered-keys.ts';
+import { type AuthMethod, certificateInput, overlapInput } from './schema.ts';
 import type { ServiceAccountRow } from './store.ts';
 
 export interface SecretView {
@@ -35,14 +36,14 @@ export interface IssuedSecret {
 export interface CredentialPort {
   secretsOf(tx: Tx, clientId: string): Promise<SecretView[]>;
   /** null: it does not sign assertions. */
-  keysOf(tx: Tx, clientId: string): Promise<PublicKeySet | null>;
+  keysOf(tx: Tx, clientId: string): Promise<RegisteredKeys | null>;
   /** null: it does not prove itself by a certificate. */
   certificateOf(tx: Tx, clientId: string): Promise<CertificateRegistration | null>;
   useCertificate(tx: Tx, clientId: string, registration: CertificateRegistration): Promise<void>;
   issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
   rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
   revokeSecret(tx: Tx, clientId: string, secretId: string): Promise<{ prefix: string }>;
-  useKeys(tx: Tx, clientId: string, keys: PublicKeySet): Promise<void>;
+  useKeys(tx: Tx, clientId: string, keys: RegisteredKeys): Promise<void>;
   useSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
 }
 
@@ -52,6 +53,8 @@ export interface CredentialsView {
   secrets: SecretView[];
   /** Those that its assertions are verified with. */
   keys: PublicKeyView[];
+  /** Where they are read from instead; null: they are given, or there are none. */
+  jwksUri: string | null;
   /** The name that its certificate has; null where certificates themselves are registered, and without any. */
   subject: Exclude<CertificateRegistration, { kind: 'self_signed' }> | null;
   /** Those that are registered themselves. */
@@ -65,9 +68,9 @@ export interface Credentials {
   /** @throws clients.secret_not_found, service_accounts.uses_keys */
   revokeSecret(id: string, secretId: string, origin: ChangeBy): Promise<void>;
   /** Other keys for an account that signs assertions: all of them at once. @throws service_accounts.uses_secret */
-  replaceKeys(id: string, jwks: unknown, origin: ChangeBy): Promise<void>;
+  replaceKeys(id: string, keys: KeysInput, origin: ChangeBy): Promise<void>;
   /** From a secret or a certificate to assertions; its secrets end. @throws service_accounts.uses_keys */
-  useKeys(id: string, jwks: unknown, origin: ChangeBy): Promise<void>;
+  useKeys(id: string, keys: KeysInput, origin: ChangeBy): Promise<void>;
   /** Another certificate for an account that has one. @throws service_accounts.uses_secret, service_accounts.uses_keys */
   replaceCertificate(id: string, input: CertificateInput, origin: ChangeBy): Promise<void>;
   /** From a secret or assertions to a certificate; secrets and keys go. @throws service_accounts.uses_certificate */
@@ -83,8 +86,9 @@ export interface CertificateInput {
 }
 
 export async function credentialsOf(tx: Tx, clients: CredentialPort, clientId: string): Promise<CredentialsView> {
-  const none = { secrets: [], keys: [], subject: null, certificates: [] };
+  const none = { secrets: [], keys: [], jwksUri: null, subject: null, certificates: [] };
   const set = await clients.keysOf(tx, clientId);
+  if (set && 'uri' in set) return { ...none, auth: 'private_key_jwt', jwksUri: set.uri };
   if (set) return { ...none, auth: 'private_key_jwt', keys: set.keys.map(describeKey) };
   const registered = await clients.certificateOf(tx, clientId);
   if (registered?.kind === 'self_signed') {
@@ -115,15 +119,21 @@ export function toldOfCertificate(registration: CertificateRegistration): Record
   };
 }
 
-/** What the audit log keeps of a set. */
-export function toldOf({ keys }: PublicKeySet): { kid: string; thumbprint: string }[] {
-  return keys.map(describeKey).map(({ kid, thumbprint }) => ({ kid, thumbprint }));
-}
-
 /** What an account had to prove itself with, before a change. */
 interface Held {
-  keys: PublicKeySet;
+  keys: RegisteredKeys | null;
   certificate: CertificateRegistration | null;
+}
+
+/** Which keys came and which went; of keys at an address that is not known. */
+function difference(before: RegisteredKeys | null, now: RegisteredKeys): Record<string, unknown> {
+  if (!before || 'uri' in before || 'uri' in now)
+    return before && 'uri' in before ? { removedJwksUri: before.uri } : {};
+  const [old, fresh] = [toldOf(before), toldOf(now)];
+  return {
+    added: fresh.filter((key) => !old.some(({ thumbprint }) => thumbprint === key.thumbprint)),
+    removed: old.filter((key) => !fresh.some(({ thumbprint }) => thumbprint === key.thumbprint)),
+  };
 }
 
 const USES = { secret: usesSecret, private_key_jwt: usesKeys, certificate: usesCertificate };
@@ -133,8 +143,10 @@ export function createCredentials(deps: {
   clock: Clock;
   clients: CredentialPort;
   changes: Changes;
+  /** Why nothing can be asked of an address: a code; undefined: it can. */
+  addressProblem(url: string): string | undefined;
 }): Credentials {
-  const { db, clock, clients, changes } = deps;
+  const { db, clock, clients, changes, addressProblem } = deps;
   const { locked, record } = changes;
 
   /** The account, held, and sure to prove itself in one of these ways. */
@@ -144,12 +156,13 @@ export function createCredentials(deps: {
     const certificate = await clients.certificateOf(tx, account.clientId);
     const auth = keys ? 'private_key_jwt' : certificate ? 'certificate' : 'secret';
     if (!allowed.includes(auth)) throw USES[auth]();
-    return { ...account, keys: keys ?? { keys: [] }, certificate };
+    return { ...account, keys, certificate };
   }
 
   /** Of what a switch to another way took from the account. */
   const lost = ({ keys, certificate }: Held) => ({
-    ...(keys.keys.length > 0 ? { removedKeys: toldOf(keys) } : {}),
+    ...(keys && 'uri' in keys ? { removedJwksUri: keys.uri } : {}),
+    ...(keys && 'keys' in keys ? { removedKeys: toldOf(keys) } : {}),
     ...(certificate ? { removedCertificate: toldOfCertificate(certificate) } : {}),
   });
 
@@ -174,25 +187,22 @@ export function createCredentials(deps: {
     },
 
     async replaceKeys(id, given, origin) {
-      const { jwks } = check(keysInput, { jwks: given });
+      const keys = readKeys(given, addressProblem);
       await db.tx(async (tx) => {
         const account = await holding(tx, id, 'private_key_jwt');
-        const [before, now] = [toldOf(account.keys), toldOf(jwks)];
-        await clients.useKeys(tx, account.clientId, jwks);
-        const added = now.filter((key) => !before.some(({ thumbprint }) => thumbprint === key.thumbprint));
-        const removed = before.filter((key) => !now.some(({ thumbprint }) => thumbprint === key.thumbprint));
-        await record(tx, 'replace_keys', account, origin, { keys: now, added, removed });
+        await clients.useKeys(tx, account.clientId, keys);
+        await record(tx, 'replace_keys', account, origin, { ...toldOfKeys(keys), ...difference(account.keys, keys) });
       });
     },
 
     async useKeys(id, given, origin) {
-      const { jwks } = check(keysInput, { jwks: given });
+      const keys = readKeys(given, addressProblem);
       await db.tx(async (tx) => {
         const account = await holding(tx, id, 'secret', 'certificate');
         const secrets = await clients.secretsOf(tx, account.clientId);
-        await clients.useKeys(tx, account.clientId, jwks);
+        await clients.useKeys(tx, account.clientId, keys);
         const revokedSecrets = secrets.map(({ prefix }) => prefix);
-        await record(tx, 'use_keys', account, origin, { keys: toldOf(jwks), revokedSecrets, ...lost(account) });
+        await record(tx, 'use_keys', account, origin, { ...toldOfKeys(keys), revokedSecrets, ...lost(account) });
       });
     },
 

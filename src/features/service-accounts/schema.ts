@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { isPlainText } from '../../kernel/text.ts';
 import { certificateRegistration } from '../../platform/crypto/certificate-registration.ts';
-import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
 
 /**
  * How a service account proves itself: a generated secret, assertions that it signs (RFC 7523 section 2.2), or the
@@ -10,8 +9,9 @@ import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
 export const AUTH_METHODS = ['secret', 'private_key_jwt', 'certificate'] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
 
-/** How long the secret before the new one keeps working, in seconds. */
+/** How long the secret before the new one keeps working, in seconds: what the page offers, and the most. */
 export const SECRET_OVERLAPS = [0, 3_600, 86_400, 604_800] as const;
+const LONGEST_OVERLAP = 604_800;
 
 const details = {
   name: z.string().trim().min(1, 'required').max(100, 'too_long').refine(isPlainText, 'plain_text'),
@@ -26,7 +26,8 @@ const permissions = z.array(z.string().max(700, 'too_long')).max(500, 'too_many'
 
 /** A form sends a field that was left empty as well. */
 const NOT_ASKED = 'service_accounts.keys_not_asked';
-const noKeys = z.string(NOT_ASKED).regex(/^\s*$/, NOT_ASKED).optional();
+const noText = z.string(NOT_ASKED).regex(/^\s*$/, NOT_ASKED).optional();
+const noKeys = { jwks: noText, jwksUri: noText };
 const NO_CERTIFICATE = 'service_accounts.certificate_not_asked';
 /** Its kind is a list, in which something is always chosen. */
 const noCertificate = {
@@ -42,17 +43,19 @@ export const createServiceAccountInput = z.discriminatedUnion(
       ...details,
       permissions,
       auth: z.literal('secret').default('secret'),
-      jwks: noKeys,
+      ...noKeys,
       ...noCertificate,
     }),
     z.strictObject({
       ...details,
       permissions,
       auth: z.literal('private_key_jwt'),
-      jwks: publicKeySet,
+      // What they hold is looked at by registered-keys.ts.
+      jwks: z.unknown().optional(),
+      jwksUri: z.string().optional(),
       ...noCertificate,
     }),
-    z.strictObject({ ...details, permissions, auth: z.literal('certificate'), jwks: noKeys, ...certificate }),
+    z.strictObject({ ...details, permissions, auth: z.literal('certificate'), ...noKeys, ...certificate }),
   ],
   'invalid',
 );
@@ -62,12 +65,12 @@ export const permissionsInput = z.strictObject({ permissions });
 /** Takes `certificateKind` and `certificate`. */
 export const certificateInput = certificateRegistration;
 
-export const keysInput = z.strictObject({ jwks: publicKeySet });
-
 export const overlapInput = z.strictObject({
   overlap: z.coerce
     .number('service_accounts.overlap_unknown')
-    .refine((seconds) => SECRET_OVERLAPS.some((overlap) => overlap === seconds), 'service_accounts.overlap_unknown'),
+    .int('service_accounts.overlap_unknown')
+    .min(0, 'service_accounts.overlap_unknown')
+    .max(LONGEST_OVERLAP, 'service_accounts.overlap_unknown'),
 });
 
 export interface CreateServiceAccountInput {
@@ -83,6 +86,8 @@ export interface CreateServiceAccountInput {
   auth?: AuthMethod;
   /** A JWK Set (RFC 7517), as an object or as JSON text; for private_key_jwt alone. */
   jwks?: unknown;
+  /** Where it is read from instead (https). */
+  jwksUri?: string | undefined;
   /** One of CERTIFICATE_KINDS; for a certificate alone. */
   certificateKind?: string;
   /** The name that it has, or the certificate itself as PEM, as its kind says. */

@@ -4,7 +4,7 @@ import { isId, newId } from '../../kernel/ids.ts';
 import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { ChangeBy } from '../../platform/audit/change.ts';
-import type { PublicKeySet } from '../../platform/crypto/public-key-set.ts';
+import type { RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import { createChanges } from './changes.ts';
 import {
@@ -14,12 +14,12 @@ import {
   createCredentials,
   credentialsOf,
   readCertificate,
-  toldOf,
   toldOfCertificate,
 } from './credentials.ts';
 import { nameTaken } from './errors.ts';
 import { createExchangeRules, type ExchangeRules } from './exchange-rules.ts';
 import { createProtocolSwitches, type ProtocolPort, type ProtocolSwitches, type ProtocolView } from './protocol.ts';
+import { readKeys, toldOfKeys } from './registered-keys.ts';
 import {
   type CreateServiceAccountInput,
   createServiceAccountInput,
@@ -32,7 +32,7 @@ import * as store from './store.ts';
 /** The protocol's side of a service account; all of it runs in the transaction of the use case. */
 export interface ClientPort extends CredentialPort {
   /** With keys it signs assertions; without, it uses a secret, which issueSecret gives. */
-  addService(tx: Tx, name: string, keys?: PublicKeySet): Promise<string>;
+  addService(tx: Tx, name: string, keys?: RegisteredKeys): Promise<string>;
   rename(tx: Tx, clientId: string, name: string): Promise<void>;
   setDisabled(tx: Tx, clientId: string, disabled: boolean): Promise<boolean>;
   remove(tx: Tx, clientId: string): Promise<boolean>;
@@ -49,6 +49,8 @@ export interface ServiceAccountNeeds {
   ownerTeamId(tx: Tx, name: string): Promise<string>;
   /** Ends every token of the client. */
   revokeTokens(tx: Tx, clientId: string): Promise<number>;
+  /** Why nothing can be asked of an address: a code; undefined: it can. */
+  addressProblem(url: string): string | undefined;
 }
 
 export interface ServiceAccountView extends store.ServiceAccountRow, CredentialsView {
@@ -93,7 +95,7 @@ export interface ServiceAccounts extends Credentials, ProtocolSwitches, Exchange
 export function createServiceAccountService(
   deps: { db: Database; audit: Audit; clock: Clock } & ServiceAccountNeeds,
 ): ServiceAccounts {
-  const { db, audit, clock, clients, protocol, permissionIds, ownerTeamId, revokeTokens } = deps;
+  const { db, audit, clock, clients, protocol, permissionIds, ownerTeamId, revokeTokens, addressProblem } = deps;
 
   const changes = createChanges({ audit });
   const { locked, record } = changes;
@@ -118,6 +120,7 @@ export function createServiceAccountService(
   async function create(input: CreateServiceAccountInput, origin: ChangeBy): Promise<NewServiceAccount> {
     const checked = check(createServiceAccountInput, input);
     const { name, description, permissions, auth } = checked;
+    const keys = checked.auth === 'private_key_jwt' ? readKeys(checked, addressProblem) : undefined;
     const certificate = checked.auth === 'certificate' ? readCertificate(checked, clock) : undefined;
     const at = clock.now();
     const id = newId(at.getTime());
@@ -125,13 +128,12 @@ export function createServiceAccountService(
       db.tx(async (tx) => {
         const granted = await permissionIds(tx, permissions);
         const { told, ...owned } = await ownership(tx, checked);
-        const keys = checked.auth === 'private_key_jwt' ? checked.jwks : undefined;
         const clientId = await clients.addService(tx, name, keys);
         const account = { id, clientId, name };
         await store.insertServiceAccount(tx, { ...account, description, ...owned, at });
         await store.replacePermissions(tx, id, granted, at);
         if (keys) {
-          await record(tx, 'create', account, origin, { permissions, auth, keys: toldOf(keys), ...told });
+          await record(tx, 'create', account, origin, { permissions, auth, ...toldOfKeys(keys), ...told });
           return account;
         }
         if (certificate) {
@@ -159,7 +161,7 @@ export function createServiceAccountService(
 
   return {
     create,
-    ...createCredentials({ db, clock, clients, changes }),
+    ...createCredentials({ db, clock, clients, changes, addressProblem }),
     ...createProtocolSwitches({ db, changes, protocol }),
     ...createExchangeRules({ db, clock, changes, touch: clients.touch }),
 

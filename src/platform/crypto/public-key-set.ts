@@ -20,6 +20,9 @@ export interface PublicKeySet {
   keys: PublicKey[];
 }
 
+/** What a client's signatures are verified with: keys that were given, or an https address where it publishes them. */
+export type RegisteredKeys = PublicKeySet | { uri: string };
+
 /** A key as people tell it from others. */
 export interface PublicKeyView {
   kid: string;

@@ -20,11 +20,13 @@ export interface Outgoing {
    * holds anything of the body.
    */
   json(url: string, options?: Limits): Promise<unknown>;
+  /** What is wrong with a URL before anything is asked of it: the code `outgoing.url`, or undefined. */
+  problem(url: string): string | undefined;
   /**
    * The same guard in the form of fetch, for libraries that bring their own reading: any status, GET or POST with a
    * text body, never a redirect. Rejects with AppError `outgoing.*`.
    */
-  fetch(url: string | URL, options?: FetchOptions, limits?: Limits): Promise<Response>;
+  fetch(url: string | URL | Request, options?: FetchOptions, limits?: Limits): Promise<Response>;
 }
 
 /** What is taken of fetch's own options; anything else is left out of account. */
@@ -127,6 +129,15 @@ export function createOutgoing(options: {
   }
 
   return {
+    problem(text) {
+      try {
+        readUrl(text);
+        return undefined;
+      } catch (error) {
+        return (error as AppError).code;
+      }
+    },
+
     async json(text, limits = {}) {
       const headers = { accept: 'application/json, application/jwk-set+json' };
       const { url, status, type, body } = await send(text, { headers }, limits);
@@ -142,7 +153,7 @@ export function createOutgoing(options: {
     },
 
     async fetch(url, init = {}, limits = {}) {
-      const { status, headers, body } = await send(String(url), init, limits);
+      const { status, headers, body } = await send(url instanceof Request ? url.url : String(url), init, limits);
       const empty = status === 204 || status === 205 || status === 304;
       return new Response(empty ? null : body, { status, headers });
     },
