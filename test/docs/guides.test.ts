@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../src/platform/db/embedded/server.ts';
 import { createAgent } from '../support/browserless.ts';
 import { testFolder } from '../support/database.ts';
-import { BY_TEST, createPerson, signInAndAllow } from '../support/people.ts';
+import { BY_TEST, createApplication, createPerson, signInAndAllow } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -168,4 +168,17 @@ test("the README's lines sign a person in", async () => {
   const back = await signInAndAllow(browser, await browser.get(await program.line()), person);
   program.say(String(back.leaves));
   expect(await program.line()).toBe(`${person.id} ${person.email}`);
+});
+
+test('the scanner of the guide finds secrets of ours, and no look-alikes', async () => {
+  const application = await createApplication(postern);
+  const lookAlike = `pst_${'a'.repeat(49)}`;
+  const child = spawn(process.execPath, [path.join(folder, 'find-secrets.mjs')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  child.stdin.end(`CLIENT_SECRET=${application.secret}\n"${lookAlike}", pst_short`);
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  expect(lines).toEqual([application.secret]);
 });
