@@ -60,6 +60,11 @@ describe('command line', () => {
     [['audit', 'export', '--format', 'xml']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--token-format', 'paseto']],
     [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--signing-alg', 'none']],
+    [['api', 'create', '--audience', 'urn:x', '--permission', 'p', '--claims', 'okta']],
+    [['token', 'revoke']],
+    [['token', 'revoke', '--client', 'a', '--user', 'b']],
+    [['token', 'list', '--limit', '0']],
+    [['token', 'list', '--state', 'lost']],
     [['keys', 'rotate', '--alg', 'HS256']],
     [['audit', 'export', '--format', 'csv', '--from', 'yesterday-ish']],
   ])('wrong usage exits 2: %j', async (argv) => {
@@ -136,9 +141,12 @@ describe('command line', () => {
   });
 
   test.each([
-    [[], { tokenFormat: 'jwt', signingAlg: 'ES256' }],
-    [['--token-format', 'opaque'], { tokenFormat: 'opaque', signingAlg: 'ES256' }],
-    [['--signing-alg', 'EdDSA', '--token-format', 'jwt'], { tokenFormat: 'jwt', signingAlg: 'EdDSA' }],
+    [[], { tokenFormat: 'jwt', signingAlg: 'ES256', claimProfile: 'standard' }],
+    [['--token-format', 'opaque'], { tokenFormat: 'opaque', signingAlg: 'ES256', claimProfile: 'standard' }],
+    [
+      ['--signing-alg', 'EdDSA', '--claims', 'keycloak'],
+      { tokenFormat: 'jwt', signingAlg: 'EdDSA', claimProfile: 'keycloak' },
+    ],
   ])('an API chooses the form of its tokens: %j', async (options, form) => {
     const seen: object[] = [];
     const apis: Services['apis'] = {
@@ -151,6 +159,53 @@ describe('command line', () => {
     expect(await run('api', 'create', '--audience', 'urn:x', '--permission', 'read=Read', ...options)).toBe(0);
     const permissions = [{ name: 'read', description: 'Read' }];
     expect(seen).toEqual([{ audience: 'urn:x', permissions, ...form }]);
+  });
+
+  test.each([
+    [['--client', 'svc_1'], { client: 'svc_1' }, { client: 'c', tokens: 3 }],
+    [['--user', 'ada@example.com'], { user: 'ada@example.com' }, { user: 'c', tokens: 3 }],
+    [['--audience', 'urn:x'], { audience: 'urn:x' }, { audience: 'c', tokens: 3 }],
+  ] as const)('token revoke %j says how many ended', async (options, whose, json) => {
+    const seen: unknown[] = [];
+    const tokens: Services['tokens'] = {
+      list: async () => ({ items: [], next: undefined, previous: undefined }),
+      async revokeAll(of, by) {
+        seen.push(of, by);
+        const type = 'user' in of ? 'user' : 'audience' in of ? 'api' : 'client';
+        return { owner: { type, id: 'c', name: 'C' }, tokens: 3 };
+      },
+    };
+    const { run, written } = stage({ tokens });
+    expect(await run('token', 'revoke', ...options, '--json')).toBe(0);
+    expect(seen).toEqual([whose, { by: { type: 'system', id: 'cli', name: 'ada' } }]);
+    expect(JSON.parse(written.out)).toEqual(json);
+  });
+
+  test('token list hands its filters on, and reads as many pages as it needs', async () => {
+    const seen: unknown[] = [];
+    const at = new Date('2027-03-01T10:00:00Z');
+    const token = { jti: 'j', kind: 'AccessToken', format: 'jwt', state: 'active' } as const;
+    const view = { ...token, scopes: ['read'], user: undefined, serviceAccount: undefined, client: undefined, audience: 'urn:x' };
+    const times = { createdAt: at, expiresAt: at, revokedAt: undefined };
+    const tokens: Services['tokens'] = {
+      async list({ after, ...filter }) {
+        seen.push(filter);
+        const items = Array.from({ length: 2 }, () => ({ ...view, ...times, parent: undefined }));
+        return { items, next: after === undefined ? 'more' : undefined, previous: undefined };
+      },
+      revokeAll: async () => {
+        throw new Error('nothing is revoked');
+      },
+    };
+    const { run, written } = stage({ tokens });
+    expect(await run('token', 'list', '--audience', 'urn:x', '--state', 'active', '--limit', '3', '--json')).toBe(0);
+    expect(seen).toEqual([
+      { audience: 'urn:x', state: 'active' },
+      { audience: 'urn:x', state: 'active' },
+    ]);
+    const { tokens: listed } = JSON.parse(written.out) as { tokens: object[] };
+    expect(listed).toHaveLength(3);
+    expect(listed[0]).toMatchObject({ jti: 'j', state: 'active', user: null, audience: 'urn:x' });
   });
 
   test.each([
