@@ -34,10 +34,18 @@ afterAll(async () => {
 const post = (index: number, path: string, fields: Record<string, string>) =>
   (agents[index % 2] as Agent).post(path, { _csrf: csrf, ...fields });
 
-/** Where the form was followed, the answer is another page (303, followed); where it was not, it is 422. */
+/**
+ * Where the form was followed, the answer is another page (303, followed); where it was not, it is 422. A busy process may
+ * shed what waits too long (503): that is sent again.
+ */
 async function inParallel(count: number, send: (index: number) => ReturnType<typeof post>): Promise<number[]> {
-  const answers = await Promise.all(Array.from({ length: count }, (_, index) => send(index)));
-  return answers.map(({ status }) => status);
+  const insist = async (index: number): Promise<number> => {
+    for (let tries = 0; ; tries++) {
+      const { status } = await send(index);
+      if (status !== 503 || tries === 10) return status;
+    }
+  };
+  return Promise.all(Array.from({ length: count }, (_, index) => insist(index)));
 }
 
 describe('changes of what reaches what, in parallel at two processes', () => {
@@ -49,7 +57,7 @@ describe('changes of what reaches what, in parallel at two processes', () => {
       const [name, next] = [names[index % 5] ?? '', names[(index + 1) % 5] ?? ''];
       return post(index, `/admin/roles/${name}/edit`, { description: `by ${index}`, 'includes[]': next });
     });
-    expect(statuses.every((status) => status === 200 || status === 422)).toBe(true);
+    expect(statuses.filter((status) => status !== 200 && status !== 422)).toEqual([]);
     expect(statuses).toContain(422);
     expect(await wrongReach(maker, 'role')).toBe(0);
     const circles = await maker.db.query(
@@ -83,7 +91,7 @@ describe('changes of what reaches what, in parallel at two processes', () => {
       const fields = { name: team?.name ?? '', description: '', parent: above?.name ?? '' };
       return post(index, `/admin/teams/${team?.id}/edit`, fields);
     });
-    expect(statuses.every((status) => status === 200 || status === 422)).toBe(true);
+    expect(statuses.filter((status) => status !== 200 && status !== 422)).toEqual([]);
     expect(statuses).toContain(422);
     expect(await wrongReach(maker, 'team')).toBe(0);
     expect(await maker.db.prisma.team.count({ where: { name: { startsWith: 'loop-' }, parentId: null } })).toBe(1);
