@@ -5,6 +5,7 @@ import * as client from 'openid-client';
 import { createAgent } from '../support/browserless.ts';
 import {
   type Application,
+  BY_TEST,
   createApi,
   createApplication,
   createPerson,
@@ -156,6 +157,7 @@ describe('openid-client', () => {
   test('claims that are named one by one come with the scope that gives them, and ask for no page', async () => {
     for (const firstParty of [true, false]) {
       const application = await createApplication(postern, { firstParty });
+      await postern.parts.applications.setProtocol(application.clientId, { claimsParameter: true }, BY_TEST);
       const claims = JSON.stringify({
         id_token: { email: { essential: true }, auth_time: { essential: true } },
         userinfo: { name: null, roles: null },
