@@ -167,6 +167,11 @@ describe('who may speak of certificates', () => {
     );
   });
 
+  test('S47 where certificates are not looked at, a client whose tokens have to be bound gets none without one', async () => {
+    const { clientId, basic: authorization } = await boundService();
+    expect(outcome(await ask(off, clientId, { authorization }))).toBe('401 invalid_client');
+  });
+
   test('S47 only the header of the configured form is read', async () => {
     const clientId = await account('subject_dn', DN);
     const good = issue({ name: NAME }, ca);
@@ -286,7 +291,7 @@ describe('certificates that prove nothing', () => {
     ['signed by itself', () => [issue({ name: NAME })]],
     ['of an authority that has expired', () => [issue({ name: NAME }, old)]],
     ['for servers', () => from({ usages: [SERVER_AUTH] })],
-    ['of an authority', () => from({ authority: true })],
+    ['of an authority', () => from({ authority: true, keyUsage: 0x86 })],
     ['not for signatures', () => from({ keyUsage: 0x20 })],
     ['with a critical extension that nobody knows', () => from({ critical: '1.2.3.4' })],
     ['with name constraints', () => from({ critical: '2.5.29.30' })],
