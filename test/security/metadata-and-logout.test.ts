@@ -60,6 +60,7 @@ describe('metadata', () => {
       'authorization_code',
       'client_credentials',
       'refresh_token',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
       'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
     expect([...(document.scopes_supported as string[])].sort()).toEqual(
@@ -68,10 +69,13 @@ describe('metadata', () => {
     expect(document).toMatchObject({
       request_parameter_supported: true,
       request_object_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'],
-      require_pushed_authorization_requests: false,
       authorization_signing_alg_values_supported: ['ES256'],
       claims_parameter_supported: true,
+      dpop_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA', 'PS256'],
+      introspection_signing_alg_values_supported: expect.arrayContaining(['ES256', 'EdDSA', 'RS256']),
     });
+    // RFC 9126 section 5: false where it is left out.
+    expect(document.require_pushed_authorization_requests ?? false).toBe(false);
     expect([...(document.response_modes_supported as string[])].sort()).toEqual(
       ['query', 'fragment', 'form_post', 'jwt', 'query.jwt', 'fragment.jwt', 'form_post.jwt'].sort(),
     );
