@@ -87,13 +87,11 @@ export function createSubjectTokens(deps: {
   const { db, clock, clients, verify } = deps;
 
   async function rowOf(token: string): Promise<Row | Refusal> {
-    const format = isOpaque(token) ? 'opaque' : 'jwt';
-    const id = format === 'opaque' ? token : await verify(token).then((claims) => claims && JWT_ALIAS + claims.jti);
+    // A JWT's row answers to its signature alone: no opaque value looks like the alias that it is found by.
+    const id = isOpaque(token) ? token : await verify(token).then((claims) => claims && JWT_ALIAS + claims.jti);
     if (id === undefined) return { refused: 'it is no JWT access token of ours, or has expired' };
     const [row] = await db.query<Row>('token-find-subject', FIND, [hashOf(id), clock.now()]);
-    // A JWT's row answers to its signature alone: its jti is public.
-    if (row?.format !== format) return { refused: 'it is unknown, expired or revoked' };
-    return row;
+    return row ?? { refused: 'it is unknown, expired or revoked' };
   }
 
   async function personOf(row: Row): Promise<{ subject: ExchangeSubject; consented: string[] | undefined } | Refusal> {
