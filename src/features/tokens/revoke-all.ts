@@ -5,7 +5,7 @@ import type { Database } from '../../platform/db/database.ts';
 import { ownerNotFound } from './errors.ts';
 import * as store from './revocation-store.ts';
 
-export type { Owner, Whose } from './revocation-store.ts';
+export type { Whose } from './revocation-store.ts';
 
 export interface Revocation {
   /** Who is meant, and how many tokens are good now. @throws tokens.owner_not_found */
