@@ -11,6 +11,7 @@ import { introspect } from '../support/oauth.ts';
 import { BY_TEST, createApi, createPerson, createService, type Service } from '../support/people.ts';
 import { type Postern, startPostern, testEnvironment } from '../support/postern.ts';
 import { moveTime } from '../support/time.ts';
+import { everythingTold } from '../support/told.ts';
 import { until } from '../support/until.ts';
 import {
   bear,
@@ -45,6 +46,7 @@ async function trusted(input: Omit<TrustInput, 'name'>): Promise<Service & { tru
   names += 1;
   const service = await createService(postern, [`${audience}#read`, `${audience}#write`]);
   const { id } = await postern.parts.workloadTrusts.create(service.id, { name: `entry ${names}`, ...input }, BY_TEST);
+  await everythingTold(postern);
   return { ...service, trustId: id };
 }
 
@@ -200,6 +202,7 @@ describe('keys of an issuer', () => {
     account = await createService(own, [`${await createApi(own, ['read'])}#read`]);
     const input = { preset: 'spiffe', name: 'keys', issuer: issuer.url, spiffeId } as const;
     await own.parts.workloadTrusts.create(account.id, input, BY_TEST);
+    await everythingTold(own);
   });
   afterAll(async () => {
     await own.close();

@@ -7,6 +7,7 @@ import { clientCredentials, postForm, type TokenAnswer } from '../support/oauth.
 import { asError, BY_TEST, createApi, createService, type Service } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { type PosternProcess, startProcesses } from '../support/process.ts';
+import { everythingTold } from '../support/told.ts';
 import { until } from '../support/until.ts';
 import { bear, githubToken, JWT_BEARER, now, startIssuer, type WorkloadIssuer } from '../support/workload-issuer.ts';
 
@@ -37,17 +38,8 @@ async function trust(of: { id: string }, subject: string, extra: Partial<TrustIn
   names += 1;
   const input = { preset: 'custom', name: `entry ${names}`, issuer: issuer.url, subject, ...extra } as const;
   const { id } = await postern.parts.workloadTrusts.create(of.id, input, BY_TEST);
-  await everythingTold();
+  await everythingTold(postern);
   return id;
-}
-
-/** Notifications come in order: when this one has come, the entries that are kept in memory are those of now. */
-async function everythingTold(): Promise<void> {
-  const told = Promise.withResolvers<void>();
-  const stop = await postern.db.listen('everything_told', () => told.resolve());
-  await postern.db.notify('everything_told', '');
-  await told.promise;
-  await stop();
 }
 
 function claimsOf(changes: Record<string, unknown> = {}): Record<string, unknown> {
