@@ -85,6 +85,7 @@ describe('APIs', () => {
       lifetime: 300,
       tokenFormat: 'opaque',
       signingAlg: 'EdDSA',
+      claimProfile: 'standard',
     });
   });
 
