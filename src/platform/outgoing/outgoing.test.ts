@@ -76,6 +76,15 @@ test.each([
   expect(asked).toBe(0);
 });
 
+test('SSRF: no other scheme, to a host on the allow list either', async () => {
+  const served = counting(json);
+  const port = await serve(served.listener);
+  for (const scheme of ['ftp', 'ws', 'gopher']) {
+    expect((await problem(local().json(`${scheme}://127.0.0.1:${port}/`))).code).toBe('outgoing.url');
+  }
+  expect(served.asked()).toBe(0);
+});
+
 test.each(['127.0.0.1', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]', '[64:ff9b::7f00:1]', '169.254.169.254'])(
   'SSRF: https://%s is refused, being no public address',
   async (host) => {
