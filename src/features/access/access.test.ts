@@ -86,6 +86,7 @@ describe('APIs', () => {
       tokenFormat: 'opaque',
       signingAlg: 'EdDSA',
       claimProfile: 'standard',
+      claimProfile: 'standard',
     });
   });
 
