@@ -86,7 +86,6 @@ describe('APIs', () => {
       tokenFormat: 'opaque',
       signingAlg: 'EdDSA',
       claimProfile: 'standard',
-      claimProfile: 'standard',
     });
   });
 
