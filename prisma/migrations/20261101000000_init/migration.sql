@@ -388,6 +388,35 @@ CREATE TABLE "lease" (
 );
 
 -- CreateTable
+CREATE TABLE "initial_access_token" (
+    "id" UUID NOT NULL,
+    "name" TEXT NOT NULL,
+    "token_hash" BYTEA NOT NULL,
+    "prefix" TEXT NOT NULL,
+    "policy" JSONB NOT NULL,
+    "uses" INTEGER NOT NULL,
+    "used" INTEGER NOT NULL DEFAULT 0,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "revoked_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "initial_access_token_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "client_registration" (
+    "client_id" TEXT NOT NULL,
+    "initial_token_id" UUID NOT NULL,
+    "policy" JSONB NOT NULL,
+    "metadata" JSONB NOT NULL,
+    "access_token_hash" BYTEA NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL,
+    "updated_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "client_registration_pkey" PRIMARY KEY ("client_id")
+);
+
+-- CreateTable
 CREATE TABLE "sign_in_attempt" (
     "uid_hash" BYTEA NOT NULL,
     "user_id" UUID NOT NULL,
@@ -606,6 +635,18 @@ CREATE INDEX "audit_event_request_id_idx" ON "audit_event"("request_id");
 CREATE INDEX "abuse_counter_expires_at_idx" ON "abuse_counter"("expires_at");
 
 -- CreateIndex
+CREATE UNIQUE INDEX "initial_access_token_token_hash_key" ON "initial_access_token"("token_hash");
+
+-- CreateIndex
+CREATE INDEX "initial_access_token_created_at_id_idx" ON "initial_access_token"("created_at" DESC, "id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "client_registration_access_token_hash_key" ON "client_registration"("access_token_hash");
+
+-- CreateIndex
+CREATE INDEX "client_registration_initial_token_id_idx" ON "client_registration"("initial_token_id");
+
+-- CreateIndex
 CREATE INDEX "sign_in_attempt_expires_at_idx" ON "sign_in_attempt"("expires_at");
 
 -- CreateIndex
@@ -726,6 +767,12 @@ ALTER TABLE "session_client" ADD CONSTRAINT "session_client_session_uid_fkey" FO
 ALTER TABLE "console_session" ADD CONSTRAINT "console_session_session_uid_fkey" FOREIGN KEY ("session_uid") REFERENCES "session"("uid") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "client_registration" ADD CONSTRAINT "client_registration_client_id_fkey" FOREIGN KEY ("client_id") REFERENCES "client"("client_id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "client_registration" ADD CONSTRAINT "client_registration_initial_token_id_fkey" FOREIGN KEY ("initial_token_id") REFERENCES "initial_access_token"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "team" ADD CONSTRAINT "team_parent_id_fkey" FOREIGN KEY ("parent_id") REFERENCES "team"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
@@ -781,6 +828,9 @@ ALTER TABLE "team_member"
 ALTER TABLE "workload_trust"
     ADD CONSTRAINT "workload_trust_keys_check" CHECK (num_nonnulls("jwks", "jwks_uri") <= 1),
     ADD CONSTRAINT "workload_trust_max_age_check" CHECK ("max_age" > 0);
+
+ALTER TABLE "initial_access_token"
+    ADD CONSTRAINT "initial_access_token_uses_check" CHECK ("uses" > 0 AND "used" BETWEEN 0 AND "uses");
 
 ALTER TABLE "token"
     ADD CONSTRAINT "token_format_check" CHECK ("format" IN ('opaque', 'jwt'));
