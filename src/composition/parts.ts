@@ -41,7 +41,7 @@ export async function createParts(foundation: Foundation) {
   });
   const credentials = createCredentials({ db, clock, log, envelope, hasher, recoveryKey: secrets.recoveryKey });
   const limits = createAttemptLimits({ db, clock, key: secrets.counterKey });
-  const access = createAccess({ db, audit, clock });
+  const access = createAccess({ db, audit, clock, signingKey: keys.need });
   const teams = createTeams({ db, audit, clock });
   const tokens = createTokens({ db, audit, clock });
   const clients = createClients({
@@ -53,7 +53,8 @@ export async function createParts(foundation: Foundation) {
     parts: {
       certificates: config.clientCertificateHeader !== undefined,
       backchannelAuthentication: false,
-      authorizationDetailTypes: async () => [],
+      authorizationDetailTypes: access.detailTypes.names,
+      signingKey: keys.need,
     },
   });
   const serviceAccounts = createServiceAccounts({

@@ -11,7 +11,7 @@ import type { Log } from '../platform/observe/log.ts';
 import type { Outgoing } from '../platform/outgoing/outgoing.ts';
 import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
-import { createAccessTokenSigners } from './access-token-signer.ts';
+import { createAccessTokenSigners, pinKey } from './access-token-signer.ts';
 import { createAccessTokenVerifier } from './access-token-verifier.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
@@ -39,7 +39,8 @@ import { leaveSchemeToDecide } from './sender/dpop.ts';
 import { createServiceTokens } from './service-token.ts';
 import { createSessionStore } from './session-store.ts';
 import { INTERACTION_SECONDS, METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
-import { KEYS_CHANGED, rotateBy, type SigningKeys } from './signing-keys.ts';
+import { followKeys } from './signing/follow-keys.ts';
+import { rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { createTokenReads } from './token-reads.ts';
 import { JWT_ALIAS, toTokenRow } from './token-row.ts';
@@ -137,6 +138,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
 
   async function build() {
     const jwks = await keys.jwks();
+    const signers = createAccessTokenSigners(jwks.keys);
     const signing = (await keys.list()).filter((key) => key.status === 'active');
     deps.onKeys(
       signing.map(({ kid, activatedAt, createdAt }) => ({ kid, rotateBy: rotateBy(activatedAt ?? createdAt) })),
@@ -157,13 +159,14 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         // JWT access tokens never reach the adapter: their row is written from here.
         recordJwt(ctx, token, jwt) {
           const { jti, exp, iat } = jwt.payload as { jti: string; exp: number; iat: number };
+          const kid = pinKey(token as ClientCredentials, signers);
           const facts = factsOf((token as ClientCredentials).client ?? ctx.oidc.client);
           const { format: _format, expiresIn: _expiresIn, ...stored } = token as unknown as Record<string, unknown>;
           const row = toTokenRow(
             token.kind,
             `${JWT_ALIAS}${jti}`,
             { ...stored, iat, exp },
-            { format: 'jwt', jti, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
+            { format: 'jwt', jti, kid, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
           );
           const exchange = exchangeOf(ctx);
           Object.assign(row, exchangedColumns(exchange));
@@ -197,26 +200,18 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     provider.use(createStructuredTokens({ verify, paths: [PATHS.introspection, PATHS.revocation] }));
     provider.use(recordKeyUse(lastUse));
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    return { provider, ready, verify, run: compose(provider.middleware), signers: createAccessTokenSigners(jwks.keys) };
+    return { provider, ready, verify, run: compose(provider.middleware), signers };
   }
 
-  let current = await build();
-  let rebuilding = Promise.resolve();
-  const stopListening = await db.listen(KEYS_CHANGED, () => {
-    rebuilding = rebuilding.then(async () => {
-      try {
-        current = await build();
-      } catch (error) {
-        log.error({ err: error }, 'the new signing keys could not be loaded; the former ones stay in use');
-      }
-    });
-  });
+  const instance = await followKeys({ db, log, build });
+  const { current } = instance;
 
   const serviceTokens = createServiceTokens({
     issuer: config.issuer,
     clock,
     audit,
-    signer: (alg) => current.signers.get(alg),
+    // The key of an API's new algorithm may have been made a moment ago, by another process.
+    signer: (alg) => current().signers.get(alg) ?? instance.renew().then(() => current().signers.get(alg)),
     clientLimit: deps.clientLimit,
     lastUse,
     onToken: deps.onToken,
@@ -263,18 +258,19 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       host: { value: host, configurable: true },
     });
     ctx.cookies.secure = config.secure;
-    const library = () => current.run(ctx as unknown as KoaContextWithOIDC, next);
+    const library = () => current().run(ctx as unknown as KoaContextWithOIDC, next);
+    await instance.settled();
     await workloads.middleware(ctx, library);
   };
 
-  const ready: PlainEndpoint = (request) => current.ready.answer(request);
+  const ready: PlainEndpoint = (request) => current().ready.answer(request);
   const direct = { clock, clients, lastUse };
   const plain: PlainEndpoints = new Map([
     ...Object.keys(KEPT_BY_OTHERS).map((path) => [`GET ${path}`, ready] as const),
     [`POST ${PATHS.token}`, createDirectClientCredentials({ ...direct, serviceTokens, onToken: deps.onToken })],
     [
       `POST ${PATHS.introspection}`,
-      createDirectIntrospection({ ...direct, issuer: config.issuer, reads, verifier: () => current.verify }),
+      createDirectIntrospection({ ...direct, issuer: config.issuer, reads, verifier: () => current().verify }),
     ],
   ]);
 
@@ -282,18 +278,17 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     middleware,
     plain,
     clients,
-    interactions: createInteractions({ provider: () => current.provider, clients, accounts }),
+    interactions: createInteractions({ provider: () => current().provider, clients, accounts }),
     async sessionOf(ctx) {
-      const session = await current.provider.Session.get(ctx as unknown as KoaContextWithOIDC);
+      const session = await current().provider.Session.get(ctx as unknown as KoaContextWithOIDC);
       const { uid, accountId, acr, loginTs } = session;
       if (!accountId || loginTs === undefined) return undefined;
       return { uid, accountId, acr: acr ?? '', authTime: new Date(loginTs * 1000) };
     },
     async close() {
-      await stopListening();
+      await instance.close();
       await clients.close();
       await workloads.close();
-      await rebuilding;
       await lastUse.close();
     },
   };

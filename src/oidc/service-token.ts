@@ -59,7 +59,7 @@ export function createServiceTokens(deps: {
   issuer: string;
   clock: Clock;
   audit: Audit;
-  signer: (alg: SigningAlg) => AccessTokenSigner | undefined;
+  signer: (alg: SigningAlg) => Promise<AccessTokenSigner | undefined> | AccessTokenSigner | undefined;
   clientLimit: { take(key: string): Promise<void> };
   lastUse: Pick<LastUse, 'client'>;
   onToken: (grantType: string, result: 'success' | 'refused') => void;
@@ -68,8 +68,8 @@ export function createServiceTokens(deps: {
 
   return {
     async answer(request, { metadata, facts }, granted, grantType, data) {
-      const sign = granted.tokenFormat === 'jwt' ? signer(granted.signingAlg) : undefined;
-      if (granted.tokenFormat === 'jwt' && !sign) return undefined;
+      const signs = granted.tokenFormat === 'jwt' ? await signer(granted.signingAlg) : undefined;
+      if (granted.tokenFormat === 'jwt' && !signs) return undefined;
 
       const clientId = metadata.client_id;
       const { serviceAccount } = facts;
@@ -83,11 +83,11 @@ export function createServiceTokens(deps: {
       const extra = accessTokenClaims({ clientId, client: facts, audience, granted: granted.scopes, profile });
       const row = toTokenRow(
         'ClientCredentials',
-        sign ? `${JWT_ALIAS}${id}` : id,
+        signs ? `${JWT_ALIAS}${id}` : id,
         { clientId, iat, exp, scope, aud: audience, extra },
         {
           format: granted.tokenFormat,
-          ...(sign ? { jti: id } : {}),
+          ...(signs ? { jti: id, kid: signs.kid } : {}),
           ...(serviceAccount ? { serviceAccountId: serviceAccount.id } : {}),
         },
       );
@@ -117,7 +117,7 @@ export function createServiceTokens(deps: {
         return unavailable(error instanceof AppError ? error : new AppError('audit.unavailable', { status: 503 }));
       }
       lastUse.client(clientId);
-      const token = sign ? await sign({ ...extra, ...claims }) : id;
+      const token = signs ? await signs.sign({ ...extra, ...claims }) : id;
       onToken(grantType, 'success');
       return json(200, { access_token: token, expires_in: granted.ttl, scope, token_type: 'Bearer' });
     },

@@ -1,26 +1,15 @@
-import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createPrivateKey } from 'node:crypto';
 import { exportJWK, type JWK } from 'jose';
 import { SIGNING_ALGORITHMS, type SigningAlg } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { randomToken } from '../kernel/ids.ts';
 import { AUDIT_COLUMNS, type Audit } from '../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../platform/audit/change.ts';
 import type { Envelope } from '../platform/crypto/envelope.ts';
 import type { Database, Tx } from '../platform/db/database.ts';
 import { notifyOnCommit } from '../platform/db/notify.ts';
-
-export const KEYS_CHANGED = 'keys_changed';
-
-interface NewKey {
-  kid: string;
-  alg: SigningAlg;
-  status: 'active' | 'next';
-  publicJwk: object;
-  privateEnc: Buffer<ArrayBuffer>;
-  createdAt: Date;
-  activatedAt: Date | null;
-}
+import { KEYS_CHANGED } from './signing/follow-keys.ts';
+import { isSlowToMake, makeKey, type NewKey, sealedAs } from './signing/key-pair.ts';
+import { countSigned, type RevokedKey, revokeLeakedKey } from './signing/leaked-key.ts';
 
 /** By column names, as json_populate_recordset reads it. */
 function toJson(key: NewKey): object {
@@ -54,6 +43,11 @@ const CREATE_FIRST = `WITH made AS (
   SELECT ${AUDIT_COLUMNS} FROM json_populate_recordset(NULL::audit_event, $3::json)
     WHERE EXISTS (SELECT 1 FROM made WHERE status = 'active')`;
 
+const ACTIVE_OF = "SELECT 1 FROM signing_key WHERE alg = $1 AND status = 'active' LIMIT 1";
+
+/** The others are made when they are needed, or by the schedule a few seconds later. */
+const AT_START: readonly SigningAlg[] = ['ES256', 'EdDSA', 'RS256'];
+
 /** How long a key should sign at the most. */
 const ROTATE_AFTER_MS = 90 * 86_400_000;
 
@@ -62,13 +56,16 @@ export function rotateBy(activatedAt: Date): Date {
 }
 
 /** The longest that anything signed stays valid (an ID token), with a margin: so long a retired key is published. */
-const PUBLISHED_AFTER_SECONDS = 3600 + 600;
+const LONGEST_MS = (3600 + 600) * 1000;
 
 export interface SigningKeyView {
   kid: string;
   alg: string;
-  /** next: published, does not sign yet; active: signs; retiring: published until what it signed has expired. */
-  status: 'next' | 'active' | 'retiring' | 'retired';
+  /**
+   * next: published, does not sign yet; active: signs; retiring: published until what it signed has expired; revoked: it
+   * leaked, and is published no more.
+   */
+  status: 'next' | 'active' | 'retiring' | 'retired' | 'revoked';
   createdAt: Date;
   activatedAt: Date | null;
   retiresAt: Date | null;
@@ -79,6 +76,12 @@ export interface SigningKeys {
   jwks(): Promise<{ keys: JWK[] }>;
   list(): Promise<SigningKeyView[]>;
   rotate(origin: ChangeBy, alg?: SigningAlg): Promise<SigningKeyView[]>;
+  /** Resolves when a key of this algorithm signs; makes it where there is none yet. */
+  need(alg: SigningAlg): Promise<void>;
+  /** This key leaked: it and every access token that it signed end now. @throws signing_keys.not_found, signing_keys.ended */
+  revoke(origin: ChangeBy, leaked: { kid: string; reason: string }): Promise<RevokedKey>;
+  /** Access tokens signed by it that are good now. */
+  countSigned(kid: string): Promise<number>;
   /**
    * What a schedule owes the keys: a published successor for each, a rotation when one has signed long enough, and an
    * end for those whose last signature has expired (their private part is wiped).
@@ -93,16 +96,6 @@ const PUBLISHED = `SELECT ${VIEW}, private_enc AS "privateEnc" FROM signing_key
 const RETIRE = `UPDATE signing_key SET status = 'retired', private_enc = ''::bytea
   WHERE status = 'retiring' AND retires_at <= $1`;
 
-const generate = promisify(generateKeyPair);
-
-async function newKeyPair(alg: SigningAlg): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
-  if (alg === 'ES256') return generate('ec', { namedCurve: 'P-256' });
-  if (alg === 'EdDSA') return generate('ed25519');
-  return generate('rsa', { modulusLength: 3072 });
-}
-
-const aad = (kid: string): string => `signing_key|private_enc|${kid}`;
-
 export async function createSigningKeys(deps: {
   db: Database;
   envelope: Envelope;
@@ -111,35 +104,30 @@ export async function createSigningKeys(deps: {
 }): Promise<SigningKeys> {
   const { db, envelope, audit, clock } = deps;
 
-  async function made(alg: SigningAlg, status: 'active' | 'next'): Promise<NewKey> {
-    const { privateKey, publicKey } = await newKeyPair(alg);
-    const kid = randomToken(9);
-    const privateEnc = envelope.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), aad(kid));
-    const publicJwk = { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' };
-    const now = clock.now();
-    return { kid, alg, status, publicJwk, privateEnc, createdAt: now, activatedAt: status === 'active' ? now : null };
+  const made = (alg: SigningAlg, status: 'active' | 'next') => makeKey(envelope, alg, status, clock.now());
+
+  async function need(alg: SigningAlg): Promise<void> {
+    const there = await db.query('signing-key-of', ACTIVE_OF, [alg]);
+    if (there.length === 0) await createFirst(alg);
   }
 
-  /** The first keys. Of processes that start together one makes them: the others wait, and find them there. */
-  async function ensure(): Promise<void> {
-    const known = await list();
-    for (const alg of SIGNING_ALGORITHMS) {
-      if (known.some((key) => key.alg === alg && key.status === 'active')) continue;
-      const keys = [await made(alg, 'active')];
-      // An RSA key takes a second to make: its successor waits until the schedule asks for it.
-      if (alg !== 'RS256') keys.push(await made(alg, 'next'));
-      const [active] = keys;
-      const event = audit.row({
-        action: 'key.create',
-        outcome: 'success',
-        actor: { type: 'system' },
-        target: { type: 'signing_key', id: active?.kid ?? '', name: alg },
-      });
-      await db.batch([
-        { text: SERIALISE, values: [] },
-        { text: CREATE_FIRST, values: [alg, JSON.stringify(keys.map(toJson)), JSON.stringify([event])] },
-      ]);
-    }
+  /** Of those that begin together one makes it: the others wait, and find it there. */
+  async function createFirst(alg: SigningAlg): Promise<void> {
+    const first = await made(alg, 'active');
+    // The successor of a key that is slow to make waits until the schedule asks for it.
+    const keys = isSlowToMake(alg) ? [first] : [first, await made(alg, 'next')];
+    const event = audit.row({
+      action: 'key.create',
+      outcome: 'success',
+      actor: { type: 'system' },
+      target: { type: 'signing_key', id: first.kid, name: alg },
+    });
+    await db.batch([
+      { text: SERIALISE, values: [] },
+      { text: CREATE_FIRST, values: [alg, JSON.stringify(keys.map(toJson)), JSON.stringify([event])] },
+      // Processes that run already, those of the release before too, sign with it from now on.
+      { text: 'SELECT pg_notify($1, $2)', values: [KEYS_CHANGED, alg] },
+    ]);
   }
 
   // Read by SQL: a process that only starts and serves tokens then never loads Prisma's query engine (50 MiB).
@@ -147,12 +135,14 @@ export async function createSigningKeys(deps: {
     return db.query<SigningKeyView>('signing-keys', `SELECT ${VIEW} FROM signing_key ORDER BY created_at DESC`, []);
   }
 
+  const serialise = (tx: Tx) => tx.$executeRawUnsafe(SERIALISE);
+
   async function add(tx: Tx, key: NewKey): Promise<string> {
     await tx.signingKey.create({ data: { ...key, publicJwk: key.publicJwk } });
     return key.kid;
   }
 
-  await ensure();
+  for (const alg of AT_START) await need(alg);
 
   return {
     async jwks() {
@@ -163,7 +153,7 @@ export async function createSigningKeys(deps: {
       published.sort((a, b) => Number(b.status === 'active') - Number(a.status === 'active'));
       const keys = await Promise.all(
         published.map(async (row) => {
-          const der = envelope.open(row.privateEnc, aad(row.kid));
+          const der = envelope.open(row.privateEnc, sealedAs(row.kid));
           const jwk = await exportJWK(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
           const common = { ...jwk, kid: row.kid, alg: row.alg };
           return row.status === 'active' ? { ...common, use: 'sig' } : { ...common, key_ops: ['verify'] };
@@ -176,10 +166,22 @@ export async function createSigningKeys(deps: {
 
     rotate,
 
+    need,
+
+    revoke: (origin, leaked) =>
+      revokeLeakedKey(
+        { db, audit, clock, serialise, make: (alg) => made(alg, 'next'), longestMs: LONGEST_MS },
+        origin,
+        leaked,
+      ),
+
+    countSigned: (kid) => countSigned(db.prisma, kid, new Date(clock.now().getTime() - LONGEST_MS), clock.now()),
+
     async maintain() {
       const keys = await list();
       for (const alg of SIGNING_ALGORITHMS) {
         const of = (status: SigningKeyView['status']) => keys.filter((key) => key.alg === alg && key.status === status);
+        if (of('active').length === 0) await createFirst(alg);
         if (of('next').length === 0) await publishSuccessor(alg);
         else if (of('active').some((key) => rotateBy(key.activatedAt ?? key.createdAt) <= clock.now())) {
           await rotate({ by: { type: 'system', id: 'schedule' } }, alg);
@@ -203,21 +205,24 @@ export async function createSigningKeys(deps: {
   }
 
   async function rotate(origin: ChangeBy, alg: SigningAlg = 'ES256'): Promise<SigningKeyView[]> {
+    // Before the transaction: an RSA key takes its time, and others wait for the lock.
+    const spares = [await made(alg, 'next')];
+    if (!(await list()).some((key) => key.alg === alg && key.status === 'next')) spares.push(await made(alg, 'next'));
     await db.tx(async (tx) => {
-      await tx.$executeRawUnsafe(SERIALISE);
+      await serialise(tx);
       const now = clock.now();
       const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
       const waiting = await tx.signingKey.findFirst({
         where: { alg, status: 'next' },
         orderBy: { createdAt: 'asc' },
       });
-      const successor = waiting?.kid ?? (await add(tx, await made(alg, 'next')));
+      const successor = waiting?.kid ?? (await add(tx, spares.pop() ?? (await made(alg, 'next'))));
       await tx.signingKey.updateMany({
         where: { alg, status: 'active' },
-        data: { status: 'retiring', retiresAt: new Date(now.getTime() + PUBLISHED_AFTER_SECONDS * 1000) },
+        data: { status: 'retiring', retiresAt: new Date(now.getTime() + LONGEST_MS) },
       });
       await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
-      await add(tx, await made(alg, 'next'));
+      await add(tx, spares.pop() ?? (await made(alg, 'next')));
       await audit.in(
         tx,
         changeEvent(origin, {

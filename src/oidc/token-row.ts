@@ -27,6 +27,8 @@ export interface TokenRow extends CompanionRow {
   session_uid: string | null;
   /** Of the row of the token that it was exchanged for (RFC 8693). */
   parent_jti: string | null;
+  /** The key that signed it, where it is a JWT. */
+  kid: string | null;
   scopes: string[];
   audience: string | null;
   created_at: string;
@@ -35,7 +37,7 @@ export interface TokenRow extends CompanionRow {
 }
 
 const COLUMNS =
-  'id_hash, kind, jti, format, user_id, service_account_id, client_id, grant_id, session_uid, parent_jti, scopes, ' +
+  'id_hash, kind, jti, format, user_id, service_account_id, client_id, grant_id, session_uid, parent_jti, kid, scopes, ' +
   'audience, created_at, expires_at, payload';
 
 /**
@@ -43,6 +45,7 @@ const COLUMNS =
  * grant was revoked (a code or a refresh token used twice at once), is born revoked. Both rows are locked against such
  * a change until the token is committed: whoever revokes, and then looks for tokens in a second statement, finds it.
  * Whoever ends all tokens for an API waits in the same way for the lock on its audience, which is taken before all rows.
+ * One that is signed by a key that leaked is born revoked, too: the key's row is locked before all other rows.
  * So is one that was exchanged for a token that is revoked, and one whose parent is being revoked at this moment: who
  * holds that lock waits for none of ours, since these come last and wait for nobody (SKIP LOCKED).
  * `builtInClients` have no row.
@@ -52,10 +55,13 @@ export function insertTokens(builtInClients: string[]): string {
   return `WITH r AS (SELECT * FROM json_populate_recordset(NULL::token, $2::json)),
     a AS MATERIALIZED (SELECT count(pg_advisory_xact_lock_shared(hashtextextended(audience, 1))) AS locked
       FROM (SELECT DISTINCT audience FROM r WHERE audience IS NOT NULL ORDER BY audience) x),
+    k AS MATERIALIZED (SELECT kid FROM signing_key
+      WHERE (SELECT locked FROM a) >= 0 AND status <> 'revoked' AND kid IN (SELECT kid FROM r)
+      ORDER BY kid FOR SHARE),
     c AS (SELECT client_id, disabled_at FROM client
-      WHERE (SELECT locked FROM a) >= 0 AND client_id IN (SELECT client_id FROM r)
+      WHERE (SELECT count(*) FROM k) >= 0 AND client_id IN (SELECT client_id FROM r)
       ORDER BY client_id FOR SHARE),
-    g AS (SELECT grant_id, revoked_at FROM token WHERE (SELECT locked FROM a) >= 0 AND kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
+    g AS (SELECT grant_id, revoked_at FROM token WHERE (SELECT count(*) FROM k) >= 0 AND kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
       ORDER BY id_hash FOR SHARE),
     p AS (SELECT jti FROM token WHERE EXISTS (SELECT 1 FROM r WHERE parent_jti IS NOT NULL)
       AND (SELECT count(*) FROM c) + (SELECT count(*) FROM g) >= 0
@@ -65,6 +71,7 @@ export function insertTokens(builtInClients: string[]): string {
   SELECT ${COLUMNS}, CASE WHEN
       (r.client_id NOT IN (${builtIn}) AND NOT EXISTS (SELECT 1 FROM c WHERE c.client_id = r.client_id AND c.disabled_at IS NULL))
       OR EXISTS (SELECT 1 FROM g WHERE g.grant_id = r.grant_id AND g.revoked_at IS NOT NULL)
+      OR (r.kid IS NOT NULL AND NOT EXISTS (SELECT 1 FROM k WHERE k.kid = r.kid))
       OR (r.parent_jti IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.jti = r.parent_jti))
     THEN r.created_at END
   FROM r`;
@@ -82,7 +89,7 @@ export function toTokenRow(
   kind: string,
   id: string,
   payload: AdapterPayload,
-  options: { format: 'opaque' | 'jwt'; jti?: string; serviceAccountId?: string },
+  options: { format: 'opaque' | 'jwt'; jti?: string; kid?: string; serviceAccountId?: string },
 ): TokenRow {
   const {
     jti: _secret,
@@ -109,6 +116,7 @@ export function toTokenRow(
     grant_id: text(grantId),
     session_uid: text(sessionUid),
     parent_jti: null,
+    kid: options.kid ?? null,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     audience: text(Array.isArray(aud) ? aud[0] : aud),
     created_at: rfc3339(Number(iat)),

@@ -44,9 +44,13 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 
 test('S48 a successor is published before it signs, and the former key as long as what it signed', async () => {
   await postern.parts.keys.maintain();
-  await until(async () => (await kids()).length === 6);
+  await until(async () => (await kids()).length === 8);
   const before = await published();
-  expect(before.keys.map((key) => key.alg).sort()).toEqual(['ES256', 'ES256', 'EdDSA', 'EdDSA', 'RS256', 'RS256']);
+  const algorithms = ['ES256', 'ES256', 'EdDSA', 'EdDSA', 'PS256', 'PS256', 'RS256', 'RS256'];
+  expect(before.keys.map((key) => key.alg).sort()).toEqual(algorithms);
+  expect(new Set(before.keys.map((key) => key.kid)).size).toBe(8);
+  const secrets = before.keys.flatMap((key) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].filter((name) => name in key));
+  expect(secrets).toEqual([]);
   const old = await token();
 
   await postern.parts.keys.rotate(BY_TEST);

@@ -22,7 +22,7 @@ interface Api {
   audience: string;
 }
 
-const ALGORITHMS: SigningAlg[] = ['ES256', 'EdDSA', 'RS256'];
+const ALGORITHMS: SigningAlg[] = ['ES256', 'EdDSA', 'RS256', 'PS256'];
 
 let postern: Postern;
 let keys: ReturnType<typeof createRemoteJWKSet>;

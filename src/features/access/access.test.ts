@@ -11,7 +11,12 @@ let access: Access;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  access = createAccess({ db: database.db, audit: createAudit({ db: database.db, clock }), clock });
+  access = createAccess({
+    db: database.db,
+    audit: createAudit({ db: database.db, clock }),
+    clock,
+    signingKey: async () => undefined,
+  });
 });
 afterAll(() => database.drop());
 

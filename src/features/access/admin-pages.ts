@@ -6,12 +6,15 @@ import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
 import type { Views } from '../../platform/web/views.ts';
+import { detailTypePages } from './detail-type-pages.ts';
+import type { DetailTypes } from './detail-types.ts';
 import { apiNotFound } from './errors.ts';
 import { TOKEN_TTL } from './schema.ts';
 import type { Apis } from './service.ts';
 
 export interface ApiPagesNeeds {
   apis: Apis;
+  detailTypes: DetailTypes;
   views: Views;
   /** Lets in admins only. */
   admin: Guard;
@@ -48,7 +51,7 @@ const INITIAL = {
 };
 
 /** Pages under /admin/apis. */
-export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
+export function apiAdminPages({ apis, detailTypes, views, admin }: ApiPagesNeeds): Route[] {
   const guards = [admin];
 
   function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
@@ -67,7 +70,7 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
 
   async function showPage(ctx: Ctx, id: string, form: Partial<Invalid> = {}): Promise<void> {
     const api = await existing(id);
-    show(ctx, 'api', { title: api.name, api, ...form });
+    show(ctx, 'api', { title: api.name, api, detailTypes: await detailTypes.list(id), ...form });
   }
 
   async function editPage(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
@@ -147,6 +150,8 @@ export function apiAdminPages({ apis, views, admin }: ApiPagesNeeds): Route[] {
         seeOther(ctx, `${BASE}/${params.id}`);
       },
     ),
+
+    ...detailTypePages({ apis, detailTypes, views, admin }),
   ];
 }
 

@@ -1,6 +1,8 @@
+import type { SigningAlg } from '../../kernel/access-token.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { Database } from '../../platform/db/database.ts';
+import { createDetailTypes, type DetailTypes } from './detail-types.ts';
 import { createRoles, type Roles } from './roles.ts';
 import { type Apis, createApis } from './service.ts';
 
@@ -8,15 +10,19 @@ import { type Apis, createApis } from './service.ts';
 export interface Access {
   apis: Apis;
   roles: Roles;
+  detailTypes: DetailTypes;
 }
 
 export interface Needs {
   db: Database;
   audit: Audit;
   clock: Clock;
+  /** Resolves when there is a key that signs so. */
+  signingKey(alg: SigningAlg): Promise<void>;
 }
 
 export function createAccess(needs: Needs): Access {
   const apis = createApis(needs);
-  return { apis, roles: createRoles({ ...needs, permissionIds: apis.permissionIds }) };
+  const roles = createRoles({ ...needs, permissionIds: apis.permissionIds });
+  return { apis, roles, detailTypes: createDetailTypes(needs) };
 }

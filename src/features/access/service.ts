@@ -1,3 +1,4 @@
+import type { SigningAlg } from '../../kernel/access-token.ts';
 import { check } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
@@ -45,7 +46,17 @@ export interface Apis {
   permissionIds(tx: Tx, refs: readonly string[]): Promise<string[]>;
 }
 
-export function createApis({ db, audit, clock }: { db: Database; audit: Audit; clock: Clock }): Apis {
+export function createApis({
+  db,
+  audit,
+  clock,
+  signingKey,
+}: {
+  db: Database;
+  audit: Audit;
+  clock: Clock;
+  signingKey: (alg: SigningAlg) => Promise<void>;
+}): Apis {
   const everyClient = (tx: Tx) => notifyOnCommit(tx, CLIENT_CHANGED, '*');
   const nextId = () => newId(clock.now().getTime());
 
@@ -53,6 +64,7 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
     async create(input, origin) {
       const checked = check(createApiInput, input);
       const { audience, permissions, lifetime, name = audience.slice(0, 100), ...form } = checked;
+      await signingKey(form.signingAlg);
       const id = nextId();
       const rows = permissions.map((permission) => ({ ...permission, id: nextId() }));
       const names = permissions.map((permission) => permission.name);
@@ -76,6 +88,7 @@ export function createApis({ db, audit, clock }: { db: Database; audit: Audit; c
 
     async update(id, input, origin) {
       const { lifetime, ...rest } = check(updateApiInput, input);
+      if (rest.signingAlg) await signingKey(rest.signingAlg);
       await db.tx(async (tx) => {
         const api = isId(id) ? await store.updateApi(tx, id, { ...rest, tokenTtl: lifetime, at: clock.now() }) : null;
         if (!api) throw apiNotFound();

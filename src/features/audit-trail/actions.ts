@@ -65,6 +65,7 @@ export const ACTIONS = [
   'client.delete',
   'api.create',
   'api.update',
+  'api.detail_types',
   'role.create',
   'role.update',
   'role.delete',
@@ -81,5 +82,6 @@ export const ACTIONS = [
   'access.denied',
   'key.create',
   'key.rotate',
+  'key.revoke',
   'audit.export',
 ] as const;

@@ -1,3 +1,4 @@
+import type { SigningAlg } from '../../kernel/access-token.ts';
 import { check, invalidInput } from '../../kernel/check.ts';
 import type { ClientSettings } from '../../kernel/client-settings.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -24,6 +25,8 @@ export interface ProtocolParts {
   backchannelAuthentication: boolean;
   /** Names of the authorization details that can be asked for (RFC 9396). */
   authorizationDetailTypes(): Promise<string[]>;
+  /** Resolves when there is a key that signs so. */
+  signingKey(alg: SigningAlg): Promise<void>;
 }
 
 export interface ProtocolView {
@@ -85,6 +88,7 @@ export function createClientProtocol(deps: { clock: Clock; parts: ProtocolParts 
       const after = changed(row.settings, change);
       const problems = contradictions(after, standingOf(row));
       if (Object.keys(problems).length > 0) throw invalidInput(problems);
+      if (change.introspectionAlg) await parts.signingKey(change.introspectionAlg);
       await writeSettings(tx, clientId, after, clock.now());
       await notifyOnCommit(tx, CLIENT_CHANGED, clientId);
       return { before: row.settings, after };
@@ -92,6 +96,6 @@ export function createClientProtocol(deps: { clock: Clock; parts: ProtocolParts 
   };
 }
 
-export function standingOf({ type, authMethod, jwks, redirectUris }: ProtocolRow) {
-  return { type, authMethod, hasKeys: jwks !== null, redirectUris };
+export function standingOf({ type, authMethod, jwks, jwksUri, redirectUris }: ProtocolRow) {
+  return { type, authMethod, hasKeys: jwks !== null || jwksUri !== null, redirectUris };
 }

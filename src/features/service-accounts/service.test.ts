@@ -22,7 +22,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const { db } = database;
   const audit = createAudit({ db, clock });
-  const { apis } = createAccess({ db, audit, clock });
+  const { apis } = createAccess({ db, audit, clock, signingKey: async () => undefined });
   const shared = {
     db,
     audit,
@@ -31,7 +31,7 @@ beforeAll(async () => {
     ownerTeamId: createTeams({ db, audit, clock }).ownerId,
   };
   const revokeTokens = createTokens(shared).revokeOfClient;
-  const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [] };
+  const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [], signingKey: async () => undefined };
   const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });
   const addressProblem = createOutgoing({ allow: [] }).problem;
   accounts = createServiceAccounts({ ...shared, revokeTokens, addressProblem, clients: registry, protocol });
