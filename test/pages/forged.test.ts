@@ -22,7 +22,9 @@ beforeAll(async () => {
 afterAll(() => postern.close());
 
 const pathOf = ({ path }: KnownRoute) => path.replace(/:\w+/g, admin.id);
-const posts = () => routes.filter(({ method }) => method === 'POST');
+/** Not of a browser's: whoever found a secret reports it, from wherever. The secret itself is what counts there. */
+const ANYBODYS = new Set(['/leaked-secrets']);
+const posts = () => routes.filter(({ method, path }) => method === 'POST' && !ANYBODYS.has(path));
 
 describe('CSRF', () => {
   const forgeries: [

@@ -72,6 +72,10 @@ describe('S65 with the password alone', () => {
     permissionId: person.id,
     session: 'x',
     name: 'admin',
+    preset: 'custom',
+    trustId: person.id,
+    memberId: person.id,
+    userId: person.id,
   });
 
   test('S65 every page of account and administration asks for the whole sign-in', async () => {
@@ -97,6 +101,7 @@ describe('S65 with the password alone', () => {
       'POST /setup': [404, /setup$/],
       'GET /invite': [404, /invite$/],
       'POST /invite': [404, /invite$/],
+      'POST /leaked-secrets': [422, /leaked-secrets$/],
     };
     const rest = routes
       .filter(({ path }) => !/^\/(account|admin|interaction)\b|^\/$/.test(path))
