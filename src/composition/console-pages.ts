@@ -8,6 +8,7 @@ import type { ConsentService } from '../features/consent/service.ts';
 import type { Console } from '../features/console/module.ts';
 import { createMyAccount } from '../features/my-account/module.ts';
 import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
+import { signingKeyAdminPages } from '../features/signing-keys/admin-pages.ts';
 import { teamAdminPages } from '../features/teams/admin-pages.ts';
 import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
 import { workloadTrustAdminPages } from '../features/workload-trusts/admin-pages.ts';
@@ -99,10 +100,11 @@ export function consolePages(
       lastLeak: parts.leakedSecrets.lastOf,
       allPermissions,
     }),
-    ...apiAdminPages({ apis: access.apis, views, admin }),
+    ...apiAdminPages({ apis: access.apis, detailTypes: access.detailTypes, views, admin }),
     ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
     ...teamAdminPages({ teams, views, admin, roles: { ...access.roles, all: grantable } }),
     ...tokenAdminPages({ tokens, views, admin }),
+    ...signingKeyAdminPages({ keys: parts.signingKeys, views, admin }),
     ...auditRoutes({ views, events, admin }),
     ...myAccount.routes,
   ];

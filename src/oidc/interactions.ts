@@ -4,6 +4,7 @@ import type { Ctx } from '../platform/web/context.ts';
 import type { AccountSource } from './account-source.ts';
 import { CLAIMS } from './claims.ts';
 import type { ClientSource } from './client-source.ts';
+import { type Detail, type DetailInWords, type DetailTypeMap, inWords, parseDetails } from './requests/detail-types.ts';
 
 export interface AskedPermissions {
   audience: string;
@@ -24,6 +25,9 @@ export interface Interaction {
   loginHint: string | undefined;
   missingScopes: string[];
   missingPermissions: AskedPermissions[];
+  /** Authorization details (RFC 9396): as they are read, and as they were sent. */
+  details: DetailInWords[];
+  rawDetails: Detail[];
   redirectHost: string;
   expiresAt: Date;
 }
@@ -44,8 +48,9 @@ export function createInteractions(deps: {
   provider: () => Provider;
   clients: ClientSource;
   accounts: AccountSource;
+  detailTypes: () => DetailTypeMap;
 }): InteractionPort {
-  const { provider, clients, accounts } = deps;
+  const { provider, clients, accounts, detailTypes } = deps;
 
   type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
   /** Read once in each request. */
@@ -89,6 +94,7 @@ export function createInteractions(deps: {
 
       const scopes = String(params.scope ?? '').split(' ');
       const resources = [params.resource ?? []].flat().map(String);
+      const rawDetails = parseDetails(params.authorization_details);
       const account = session?.accountId
         ? await accounts.find(session.accountId, client.metadata.client_id)
         : undefined;
@@ -117,6 +123,8 @@ export function createInteractions(deps: {
         loginHint: typeof params.login_hint === 'string' ? params.login_hint : undefined,
         missingScopes: scopes.filter((scope) => KNOWN_SCOPES.has(scope)),
         missingPermissions,
+        details: inWords(detailTypes(), rawDetails),
+        rawDetails,
         redirectHost: URL.parse(String(params.redirect_uri))?.host || String(params.redirect_uri),
         expiresAt: new Date(found.exp * 1000),
       };

@@ -1,28 +1,27 @@
 import type { JSONWebKeySet, JWK } from 'jose';
 import type Koa from 'koa';
 import compose from 'koa-compose';
-import type { Adapter, ClientCredentials, KoaContextWithOIDC } from 'oidc-provider';
+import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { Database } from '../platform/db/database.ts';
+import { DETAIL_TYPES_CHANGED } from '../platform/db/notify.ts';
 import type { Log } from '../platform/observe/log.ts';
 import type { Outgoing } from '../platform/outgoing/outgoing.ts';
 import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
-import { createAccessTokenSigners, pinKey } from './access-token-signer.ts';
+import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccessTokenVerifier } from './access-token-verifier.ts';
 import { createAccountSource } from './account-source.ts';
 import { installAuditHook } from './audit-hook.ts';
 import { createMutualTls } from './client-auth/certificates.ts';
 import type { KeySource } from './client-auth/keys-by-uri.ts';
 import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
-import { factsOf } from './client-facts.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { createDirectClientCredentials } from './direct/client-credentials.ts';
 import { createDirectIntrospection } from './direct/introspection.ts';
-import { exchangedColumns, exchangeOf } from './exchange-note.ts';
 import type { KeyFetcher } from './grant-types/issuer-keys.ts';
 import { announceJwtBearer } from './grant-types/jwt-bearer.ts';
 import { registerTokenExchange } from './grant-types/token-exchange.ts';
@@ -31,7 +30,8 @@ import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
 import { replay } from './request-body.ts';
-import { deferWrite } from './request-writes.ts';
+import { readDetailTypes } from './requests/detail-types.ts';
+import { correctMetadata } from './requests/listed-metadata.ts';
 import { createPostedAuthorization } from './requests/posted-authorization.ts';
 import { createPushedRequestStore } from './requests/pushed-requests.ts';
 import { SwitchedProvider } from './requests/response-modes.ts';
@@ -40,10 +40,10 @@ import { createServiceTokens } from './service-token.ts';
 import { createSessionStore } from './session-store.ts';
 import { INTERACTION_SECONDS, METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { followKeys } from './signing/follow-keys.ts';
+import { recordJwts } from './signing/record-jwt.ts';
 import { rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { createTokenReads } from './token-reads.ts';
-import { JWT_ALIAS, toTokenRow } from './token-row.ts';
 import { claimJti, createTokenStore } from './token-store.ts';
 
 export interface Protocol {
@@ -138,6 +138,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
 
   async function build() {
     const jwks = await keys.jwks();
+    const detailTypes = await readDetailTypes(db);
     const signers = createAccessTokenSigners(jwks.keys);
     const signing = (await keys.list()).filter((key) => key.status === 'active');
     deps.onKeys(
@@ -154,26 +155,10 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         accounts,
         pages: deps.pages,
         mutualTls,
+        detailTypes,
         fetch: (url, options) => deps.outgoing.fetch(url, options),
         now: () => clock.now(),
-        // JWT access tokens never reach the adapter: their row is written from here.
-        recordJwt(ctx, token, jwt) {
-          const { jti, exp, iat } = jwt.payload as { jti: string; exp: number; iat: number };
-          const kid = pinKey(token as ClientCredentials, signers);
-          const facts = factsOf((token as ClientCredentials).client ?? ctx.oidc.client);
-          const { format: _format, expiresIn: _expiresIn, ...stored } = token as unknown as Record<string, unknown>;
-          const row = toTokenRow(
-            token.kind,
-            `${JWT_ALIAS}${jti}`,
-            { ...stored, iat, exp },
-            { format: 'jwt', jti, kid, ...(facts.serviceAccount ? { serviceAccountId: facts.serviceAccount.id } : {}) },
-          );
-          const exchange = exchangeOf(ctx);
-          Object.assign(row, exchangedColumns(exchange));
-          // The library takes the client for the subject of whatever no person stands behind.
-          if (exchange?.subject.type === 'service_account') jwt.payload.sub = exchange.subject.sub;
-          if (!deferWrite(ctx, row)) throw new Error('a JWT was issued outside of a request');
-        },
+        recordJwt: recordJwts(signers),
       }),
     );
     override(provider, {
@@ -197,13 +182,14 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     registerTokenExchange(provider, { issuer: config.issuer, db, clock, clients, verify });
     const ready = createReadyAnswers(KEPT_BY_OTHERS);
     provider.use(ready.middleware);
+    provider.use(correctMetadata);
     provider.use(createStructuredTokens({ verify, paths: [PATHS.introspection, PATHS.revocation] }));
     provider.use(recordKeyUse(lastUse));
     installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
-    return { provider, ready, verify, run: compose(provider.middleware), signers };
+    return { provider, ready, verify, detailTypes, run: compose(provider.middleware), signers };
   }
 
-  const instance = await followKeys({ db, log, build });
+  const instance = await followKeys({ db, log, also: [DETAIL_TYPES_CHANGED], build });
   const { current } = instance;
 
   const serviceTokens = createServiceTokens({
@@ -278,7 +264,12 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     middleware,
     plain,
     clients,
-    interactions: createInteractions({ provider: () => current().provider, clients, accounts }),
+    interactions: createInteractions({
+      provider: () => current().provider,
+      clients,
+      accounts,
+      detailTypes: () => current().detailTypes,
+    }),
     async sessionOf(ctx) {
       const session = await current().provider.Session.get(ctx as unknown as KoaContextWithOIDC);
       const { uid, accountId, acr, loginTs } = session;

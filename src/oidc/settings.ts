@@ -1,6 +1,7 @@
 import type { JWK } from 'jose';
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
+import { isCompactJws } from '../kernel/compact-jws.ts';
 import type { Config } from '../platform/config/schema.ts';
 import type { AccountSource } from './account-source.ts';
 import { ASSERTION_ALGORITHMS, assertionProblem } from './assertions.ts';
@@ -10,10 +11,13 @@ import { factsOf } from './client-facts.ts';
 import { loadExistingGrant } from './grants.ts';
 import { mayIntrospect } from './introspection-policy.ts';
 import { ACR_TWO_FACTORS, createPolicy } from './policy.ts';
+import type { RegistrationEndpoints } from './registration/endpoints.ts';
 import { assertClaimsParameter } from './requests/claims-parameter.ts';
 import { RESPONSE_ALGORITHM } from './requests/client-metadata.ts';
+import type { DetailTypeMap } from './requests/detail-types.ts';
 import { fapiAlgorithmProblem, fapiProfile, rotatesRefreshToken } from './requests/fapi.ts';
 import { createRequestObjectCheck, REQUEST_ALGORITHMS } from './requests/request-object.ts';
+import { assertRefreshedDetails, richRequests, withApiOfDetails } from './requests/rich-requests.ts';
 import { assertRefreshGives, defaultResource, getResourceServerInfo } from './resources.ts';
 import { dpop } from './sender/dpop.ts';
 import { PROOF_ALGORITHMS } from './sender/dpop-proof.ts';
@@ -83,6 +87,9 @@ export interface SettingsInput {
   accounts: AccountSource;
   pages: ProviderPages;
   mutualTls: MutualTls;
+  /** Undefined: nothing registers itself. */
+  registration: RegistrationEndpoints | undefined;
+  detailTypes: DetailTypeMap;
   /** Guarded: what it asks is known by metadata alone. It needs none of the dispatcher that the library makes. */
   fetch: NonNullable<Configuration['fetch']>;
   now: () => Date;
@@ -130,12 +137,15 @@ export function settings(input: SettingsInput): Configuration {
     clockTolerance: CLOCK_TOLERANCE,
     fetch: input.fetch,
     fetchResponseBodyLimits: { jwks_uri: MOST_FETCHED, sector_identifier_uri: MOST_FETCHED },
-    assertJwtClientAuthClaimsAndHeader(_ctx, claims, header, client) {
+    assertJwtClientAuthClaimsAndHeader(ctx, claims, header, client) {
+      const compact = String(ctx.oidc.params?.client_assertion);
       const problem =
+        (isCompactJws(compact) ? undefined : 'it is not written as a JWS has to be') ??
         assertionProblem(
           { claims, header },
           { issuer: config.issuer, clientId: client.clientId, now: seconds(), tolerance: CLOCK_TOLERANCE },
-        ) ?? fapiAlgorithmProblem(client, header.alg);
+        ) ??
+        fapiAlgorithmProblem(client, header.alg);
       if (problem !== undefined) throw new errors.InvalidClientAuth(problem);
     },
     clientBasedCORS(_ctx, origin, client) {
@@ -154,6 +164,7 @@ export function settings(input: SettingsInput): Configuration {
     expiresWithSession: async (_ctx, source) => !source.scopes.has('offline_access'),
     async rotateRefreshToken(ctx) {
       await assertRefreshGives(ctx);
+      assertRefreshedDetails(ctx);
       return rotatesRefreshToken(ctx);
     },
 
@@ -191,7 +202,7 @@ export function settings(input: SettingsInput): Configuration {
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo,
-        defaultResource,
+        defaultResource: withApiOfDetails(input.detailTypes, defaultResource),
         useGrantedResource: async () => true,
       },
       introspection: {
@@ -214,6 +225,7 @@ export function settings(input: SettingsInput): Configuration {
         logoutSource: (ctx, form) => pages.confirmSignOut(ctx, form),
         postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
       },
+      richAuthorizationRequests: richRequests(input.detailTypes),
       dPoP: dpop(input.dpopNonceKey, seconds),
       pushedAuthorizationRequests: { enabled: true },
       // By value only: no address that a request names is ever fetched (RFC 9101 section 10.4.1).
@@ -224,6 +236,7 @@ export function settings(input: SettingsInput): Configuration {
       jwtResponseModes: { enabled: true },
       fapi: { enabled: true, profile: fapiProfile },
       mTLS: mutualTls.features,
+      ...input.registration?.features,
       backchannelLogout: { enabled: false },
     },
   };

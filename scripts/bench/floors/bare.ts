@@ -76,6 +76,7 @@ const shared: Configuration = settings({
     confirmSignOut: () => undefined,
     signedOut: () => undefined,
   },
+  detailTypes: new Map(),
   mutualTls: createMutualTls({
     header: undefined,
     authorities: [],

@@ -4,6 +4,13 @@ import type { Database } from '../../platform/db/database.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import type { Views } from '../../platform/web/views.ts';
 
+/** One thing to allow in detail, such as one payment. */
+export interface AskedDetail {
+  description: string;
+  apiName: string;
+  fields: { label: string; value: string | number | boolean }[];
+}
+
 /** What an application asks a signed-in person for. */
 export interface Interaction {
   uid: string;
@@ -18,6 +25,10 @@ export interface Interaction {
     apiName: string;
     permissions: { name: string; description: string }[];
   }[];
+  /** Authorization details (RFC 9396) in words; these are asked about each time. */
+  details: AskedDetail[];
+  /** The same as they were requested. */
+  rawDetails: object[];
   /** Where the answer goes. */
   redirectHost: string;
 }

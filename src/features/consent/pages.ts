@@ -10,7 +10,7 @@ const described = new Set(['openid', 'profile', 'email', 'roles', 'groups', 'off
 
 export function createConsentPages({ views }: Pick<Needs, 'views'>): ConsentPages {
   return {
-    ask(ctx, { uid, client, missingScopes, missingPermissions, redirectHost }, account) {
+    ask(ctx, { uid, client, missingScopes, missingPermissions, details, redirectHost }, account) {
       const model = {
         title: ctx.state.t('consent.title', { application: client.name }),
         base: `/interaction/${uid}`,
@@ -18,6 +18,7 @@ export function createConsentPages({ views }: Pick<Needs, 'views'>): ConsentPage
         email: account?.email ?? '',
         redirectHost,
         remembered: client.type === 'web',
+        details,
         scopes: missingScopes.map((name) => ({ name, key: described.has(name) ? `consent.scope.${name}` : undefined })),
         apis: missingPermissions.map(({ apiName, audience, permissions }) => ({ apiName, audience, permissions })),
       };

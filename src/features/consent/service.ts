@@ -43,7 +43,10 @@ export function createConsentService(needs: Needs, store: ConsentStore): Consent
         target: { type: 'client', id: interaction.client.id, name: interaction.client.name },
         clientId: interaction.client.id,
         request,
-        data: { scopes: consentScopes(interaction) },
+        data: {
+          scopes: consentScopes(interaction),
+          ...(interaction.rawDetails.length > 0 ? { authorization_details: interaction.rawDetails } : {}),
+        },
       },
     };
   }

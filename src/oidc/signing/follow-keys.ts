@@ -16,13 +16,15 @@ export interface BuiltFromKeys<T> {
   close(): Promise<void>;
 }
 
-/** Keeps what is built from the signing keys as new as they are, on every process. */
+/** Keeps what is built from the signing keys, and from what `also` tells of, as new as they are, on every process. */
 export async function followKeys<T>(deps: {
   db: Database;
   log: Log;
+  /** Channels beside that of the keys. */
+  also: string[];
   build: () => Promise<T>;
 }): Promise<BuiltFromKeys<T>> {
-  const { db, log, build } = deps;
+  const { db, log, also, build } = deps;
   let state: { built: T } | undefined;
   let told = false;
   let closed = false;
@@ -36,7 +38,10 @@ export async function followKeys<T>(deps: {
       try {
         state = { built: await build() };
       } catch (error) {
-        log.error({ err: error }, 'the new signing keys could not be loaded; it is tried again in a second');
+        log.error(
+          { err: error },
+          'the new signing keys or settings could not be loaded; it is tried again in a second',
+        );
         clearTimeout(again);
         if (!closed) again = setTimeout(renew, AGAIN_MS).unref();
       }
@@ -45,10 +50,11 @@ export async function followKeys<T>(deps: {
   }
 
   // Before the first look: a change after that look is told of.
-  const stopListening = await db.listen(KEYS_CHANGED, () => {
+  const onChange = (): void => {
     if (state) void renew();
     else told = true;
-  });
+  };
+  const stops = await Promise.all([KEYS_CHANGED, ...also].map((channel) => db.listen(channel, onChange)));
   const first = { built: await build() };
   state = first;
   if (told) await renew();
@@ -60,7 +66,7 @@ export async function followKeys<T>(deps: {
     async close() {
       closed = true;
       clearTimeout(again);
-      await stopListening();
+      await Promise.all(stops.map((stop) => stop()));
       await renewal;
     },
   };

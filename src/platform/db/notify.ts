@@ -10,3 +10,6 @@ export const CLIENT_CHANGED = 'client_changed';
 
 /** Workload trusts changed; the payload means nothing. */
 export const WORKLOAD_TRUSTS_CHANGED = 'workload_trusts_changed';
+
+/** Types of authorization details changed (RFC 9396); the payload means nothing. */
+export const DETAIL_TYPES_CHANGED = 'detail_types_changed';
