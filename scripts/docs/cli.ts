@@ -45,6 +45,7 @@ const shapes: Record<string, string> = {
   'client set': '{client_id, client_secret?, settings}; settings: the switches that are on',
   'keys list': keys,
   'keys rotate': keys,
+  'keys revoke': '{kid, alg, was, successor, tokens}; was: next, active or retiring; tokens: access tokens that ended',
   'token list':
     '{tokens: [{jti, kind, format, state, user, service_account, client_id, scopes, audience, created_at, expires_at, revoked_at}]}',
   'token revoke': '{client or user or audience, tokens}; tokens: how many ended',

@@ -185,12 +185,19 @@ describe('command line', () => {
     const seen: unknown[] = [];
     const at = new Date('2027-03-01T10:00:00Z');
     const token = { jti: 'j', kind: 'AccessToken', format: 'jwt', state: 'active' } as const;
-    const view = { ...token, scopes: ['read'], user: undefined, serviceAccount: undefined, client: undefined, audience: 'urn:x' };
+    const view = {
+      ...token,
+      scopes: ['read'],
+      user: undefined,
+      serviceAccount: undefined,
+      client: undefined,
+      audience: 'urn:x',
+    };
     const times = { createdAt: at, expiresAt: at, revokedAt: undefined };
     const tokens: Services['tokens'] = {
       async list({ after, ...filter }) {
         seen.push(filter);
-        const items = Array.from({ length: 2 }, () => ({ ...view, ...times, parent: undefined }));
+        const items = Array.from({ length: 2 }, () => ({ ...view, ...times, parent: undefined, kid: undefined }));
         return { items, next: after === undefined ? 'more' : undefined, previous: undefined };
       },
       revokeAll: async () => {
@@ -220,9 +227,29 @@ describe('command line', () => {
         seen.push(of);
         return [];
       },
+      revoke: async () => {
+        throw new Error('nothing is revoked');
+      },
     };
     expect(await stage({ keys }).run('keys', 'rotate', ...options, '--json')).toBe(0);
     expect(seen).toEqual([alg]);
+  });
+
+  test('keys revoke takes a key away, and says what ended with it', async () => {
+    const seen: unknown[] = [];
+    const keys: Services['keys'] = {
+      list: async () => [],
+      rotate: async () => [],
+      async revoke(_by, leaked) {
+        seen.push(leaked);
+        return { kid: leaked.kid, alg: 'ES256', was: 'active', successor: 'next', tokens: 3 };
+      },
+    };
+    const { run, written } = stage({ keys });
+    expect(await run('keys', 'revoke', '--kid', 'old', '--reason', 'in a public bucket', '--json')).toBe(0);
+    expect(seen).toEqual([{ kid: 'old', reason: 'in a public bucket' }]);
+    expect(JSON.parse(written.out)).toEqual({ kid: 'old', alg: 'ES256', was: 'active', successor: 'next', tokens: 3 });
+    expect(await stage({ keys }).run('keys', 'revoke', '--kid', 'old')).toBe(2);
   });
 
   test('client set changes what is named, and tells what is on', async () => {

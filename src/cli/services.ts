@@ -144,6 +144,11 @@ export interface Services {
     list(): Promise<KeyView[]>;
     /** The next key signs from now on; the one before stays published until its last token has expired. */
     rotate(by: ChangeBy, alg: SigningAlg): Promise<KeyView[]>;
+    /** This key leaked. @throws invalid_input, signing_keys.not_found, signing_keys.ended */
+    revoke(
+      by: ChangeBy,
+      leaked: { kid: string; reason: string },
+    ): Promise<{ kid: string; alg: string; was: string; successor: string | undefined; tokens: number }>;
   };
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts';
 
 /** What the command line may do: the same use cases as the pages, named as its commands name things. */
 export function createCliServices(foundation: Foundation, parts: Parts): Services {
-  const { access, applications, serviceAccounts, teams, keys, workloadTrusts } = parts;
+  const { access, applications, serviceAccounts, teams, workloadTrusts } = parts;
 
   async function named(text: string) {
     const found = await serviceAccounts.find(text);
@@ -38,7 +38,7 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     users: parts.users,
     events: parts.events,
     tokens: parts.tokens,
-    keys: { list: keys.list, rotate: keys.rotate },
+    keys: parts.signingKeys,
 
     apis: { create: (input, by) => access.apis.create(input, by) },
 

@@ -6,7 +6,9 @@ import { createClients } from '../features/clients/module.ts';
 import { createConsentStore } from '../features/consent/store.ts';
 import { createCredentials } from '../features/credentials/module.ts';
 import { createLeakedSecrets } from '../features/leaked-secrets/module.ts';
+import { createRegistration } from '../features/registration/module.ts';
 import { createServiceAccounts } from '../features/service-accounts/module.ts';
+import { createSigningKeyAdmin } from '../features/signing-keys/module.ts';
 import { createTeams } from '../features/teams/module.ts';
 import { createTokens } from '../features/tokens/module.ts';
 import { createWorkloadTrusts } from '../features/workload-trusts/module.ts';
@@ -57,6 +59,14 @@ export async function createParts(foundation: Foundation) {
       signingKey: keys.need,
     },
   });
+  const registration = createRegistration({
+    db,
+    audit,
+    clock,
+    clients: clients.registered,
+    permissionIds: access.apis.permissionIds,
+    addressProblem: foundation.outgoing.problem,
+  });
   const serviceAccounts = createServiceAccounts({
     db,
     audit,
@@ -90,6 +100,7 @@ export async function createParts(foundation: Foundation) {
     hasher,
     sessions,
     keys,
+    signingKeys: createSigningKeyAdmin(keys),
     accounts,
     credentials,
     limits,
@@ -97,6 +108,7 @@ export async function createParts(foundation: Foundation) {
     teams,
     tokens,
     applications: clients.applications,
+    registration,
     serviceAccounts,
     workloadTrusts,
     leakedSecrets,

@@ -29,6 +29,28 @@ export const keyCommands: readonly Command[] = [
       return asOutcome(await (await services()).keys.rotate(author(surroundings), alg));
     },
   },
+  {
+    noun: 'keys',
+    verb: 'revoke',
+    summary: 'This key leaked: it is taken away at once on all processes, with every access token that it signed.',
+    options: {
+      kid: { type: 'text', value: 'KID', required: true, help: 'Which key, as `keys list` shows it.' },
+      reason: { type: 'text', value: 'TEXT', required: true, help: 'What happened; kept in the audit log.' },
+    },
+    async run({ input, services, surroundings }) {
+      const leaked = { kid: input.text('kid'), reason: input.text('reason') };
+      const revoked = await (await services()).keys.revoke(author(surroundings), leaked);
+      const { kid, alg, was, successor, tokens } = revoked;
+      return {
+        json: { kid, alg, was, successor: successor ?? null, tokens },
+        text: [
+          `${alg} key ${kid} is taken away, and ${tokens} access tokens that it signed are revoked.`,
+          ...(successor === undefined ? [] : [`${successor} signs from now on.`]),
+          'Services that verify by themselves believe it until they fetch the key set again.',
+        ],
+      };
+    },
+  },
 ];
 
 function asOutcome(keys: readonly KeyView[]) {

@@ -33,7 +33,7 @@ export function tokenAdminPages({ tokens, views, admin }: TokenPagesNeeds): Rout
   return [
     route({ method: 'GET', path: BASE, guards, query: tokenQuery }, async (ctx, { query }) => {
       const { after, ...filter } = query;
-      const { client, user, service_account, kind, state, audience } = filter;
+      const { client, user, service_account, kind, state, audience, kid } = filter;
       const page = await tokens.list({
         kind,
         state,
@@ -41,6 +41,7 @@ export function tokenAdminPages({ tokens, views, admin }: TokenPagesNeeds): Rout
         user,
         serviceAccount: service_account,
         audience,
+        kid,
         after,
       });
       const chosen = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined);

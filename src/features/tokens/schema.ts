@@ -25,5 +25,6 @@ export const tokenQuery = z.object({
   user: text(320),
   service_account: text(200),
   audience: text(500),
+  kid: text(100),
   after: text(400),
 });

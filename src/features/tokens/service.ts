@@ -17,6 +17,8 @@ export interface TokenFilter {
   /** Name, client_id or id. */
   serviceAccount?: string | undefined;
   audience?: string | undefined;
+  /** Of the key that signed it. */
+  kid?: string | undefined;
   after?: string | undefined;
 }
 

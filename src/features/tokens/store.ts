@@ -17,6 +17,8 @@ export interface TokenView {
   audience: string | undefined;
   /** The token that it was exchanged for (RFC 8693). */
   parent: { jti: string } | undefined;
+  /** The key that signed it, where it is a JWT. */
+  kid: string | undefined;
   createdAt: Date;
   expiresAt: Date;
   revokedAt: Date | undefined;
@@ -31,6 +33,7 @@ export interface TokenCriteria {
   /** client_ids of service accounts: the same tokens as by account, found by the index that exists anyway. */
   serviceClientIds?: string[] | undefined;
   audience?: string | undefined;
+  kid?: string | undefined;
   /** `id` is the row's key in hex. */
   after?: TimeCursor | undefined;
 }
@@ -52,6 +55,7 @@ interface Row {
   scopes: string[];
   audience: string | null;
   parent_jti: string | null;
+  kid: string | null;
   created_at: Date;
   expires_at: Date;
   revoked_at: Date | null;
@@ -67,7 +71,7 @@ function columns(now: Date): Prisma.Sql {
     t.created_at, t.expires_at, t.revoked_at, t.client_id, c.name AS client_name, c.type AS client_type,
     u.id::text AS user_id, u.name AS user_name, u.email AS user_email,
     s.id::text AS service_account_id, s.name AS service_account_name,
-    t.parent_jti, ${stateAt(now)} AS state`;
+    t.parent_jti, t.kid, ${stateAt(now)} AS state`;
 }
 
 /** The state of `t`. */
@@ -92,7 +96,7 @@ function inState(state: TokenState | undefined, now: Date): Prisma.Sql {
 }
 
 function conditions(criteria: TokenCriteria, now: Date): Prisma.Sql {
-  const { clientId, userIds, serviceClientIds, audience } = criteria;
+  const { clientId, userIds, serviceClientIds, audience, kid } = criteria;
   return Prisma.join(
     [
       inState(criteria.state, now),
@@ -100,6 +104,7 @@ function conditions(criteria: TokenCriteria, now: Date): Prisma.Sql {
       userIds === undefined ? Prisma.empty : Prisma.sql`AND t.user_id = ANY(${userIds}::uuid[])`,
       serviceClientIds === undefined ? Prisma.empty : Prisma.sql`AND t.client_id = ANY(${serviceClientIds}::text[])`,
       audience === undefined ? Prisma.empty : Prisma.sql`AND t.audience = ${audience}`,
+      kid === undefined ? Prisma.empty : Prisma.sql`AND t.kid = ${kid}`,
       beyond(criteria.after),
     ],
     ' ',
@@ -162,6 +167,7 @@ function toView(row: Row): TokenView {
     scopes: row.scopes,
     audience: row.audience ?? undefined,
     parent: row.parent_jti === null ? undefined : { jti: row.parent_jti },
+    kid: row.kid ?? undefined,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at ?? undefined,
