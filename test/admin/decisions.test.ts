@@ -148,6 +148,10 @@ const DECISIONS: Record<'anybody' | 'person' | 'admin' | 'interaction', string[]
     'POST /admin/tokens/revoke-all',
     'GET /admin/tokens/:jti',
     'POST /admin/tokens/:jti/revoke',
+    'GET /admin/signing-keys',
+    'POST /admin/signing-keys/rotate',
+    'GET /admin/signing-keys/:kid/leaked',
+    'POST /admin/signing-keys/:kid/leaked',
     'GET /admin/audit',
     'GET /admin/audit/:id',
     'POST /admin/audit/export',
@@ -225,6 +229,7 @@ beforeAll(async () => {
     permissionId: api.permissions[0]?.id ?? '',
     session: (await prisma.session.findFirstOrThrow()).uid,
     jti: randomUUID(),
+    kid: (await prisma.signingKey.findFirstOrThrow({ where: { status: 'next' } })).kid,
     name: role,
     uid: 'AAAAAAAAAAAAAAAAAAAAA',
   };
@@ -252,6 +257,7 @@ function absent(path: string): string {
     session: id,
     uid: id,
     jti: id,
+    kid: id,
     name: 'no-such-role',
   };
   return fill(path, params);
