@@ -9,6 +9,7 @@ import { createParts, type Parts } from './composition/parts.ts';
 import { ASSETS, VIEWS } from './composition/places.ts';
 import { createProviderPages } from './composition/provider-pages.ts';
 import { createRedeem } from './composition/redeem.ts';
+import { registrationDeps } from './composition/registration.ts';
 import { type Clock, systemClock } from './kernel/clock.ts';
 import { aliasedPaths } from './oidc/client-auth/certificates.ts';
 import { createProtocol } from './oidc/protocol.ts';
@@ -91,6 +92,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     outgoing: foundation.outgoing,
     clientKeys: parts.clientKeys,
+    registration: registrationDeps(config, parts, onLimited),
     onKeys: (keys) => {
       metrics.signingKeyExpiry.reset();
       for (const { kid, rotateBy } of keys) metrics.signingKeyExpiry.set({ kid }, rotateBy.getTime() / 1000);

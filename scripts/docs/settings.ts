@@ -51,6 +51,10 @@ const about: Record<SettingName, About> = {
     what: 'Where requests of Postern may go although the address is not public (keys by URI, discovery, logout notices): a Kubernetes API server, an application in the same network. A host that is listed may be http too; a host name without a port means all its ports. Certificates of a CA of your own: start with `NODE_EXTRA_CA_CERTS=/path/ca.pem`.',
     absent: 'none: https to public addresses only',
   },
+  POSTERN_REGISTRATION: {
+    field: 'registration',
+    what: 'Whether applications can register themselves ([dynamic client registration](guides/registration.md)): `off`, or `token` with an initial access token that an admin made.',
+  },
   POSTERN_CLIENT_CERTIFICATE_HEADER: {
     field: 'clientCertificateHeader',
     what:

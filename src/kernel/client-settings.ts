@@ -23,6 +23,8 @@ export interface ClientSettings {
   authorizationDetailTypes?: string[];
   /** It may ask a person to approve on another device (CIBA, poll mode). */
   backchannelAuthentication?: boolean;
+  /** It did not register the grant type refresh_token, and gets none (RFC 7591 section 2). */
+  noRefreshTokens?: boolean;
   /** Everything weaker than the FAPI 2.0 security profile is refused. */
   fapi?: boolean;
   /** Which certificate is its own, for tls_client_auth (RFC 8705 section 2.1.2): exactly one of these. */

@@ -10,6 +10,7 @@ import { factsOf } from './client-facts.ts';
 import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { requestOf } from './request-of.ts';
+import { CIBA } from './requests/backchannel-grant.ts';
 import { openWrites, takeWrites } from './request-writes.ts';
 import type { TokenRow } from './token-row.ts';
 
@@ -19,18 +20,25 @@ interface Failure {
   message: string;
 }
 
+const BACKCHANNEL = 'backchannel_authentication';
+
 const FAILURES = [
   'authorization.error',
   'grant.error',
   'introspection.error',
   'revocation.error',
   'pushed_authorization_request.error',
+  'backchannel_authentication.error',
   'userinfo.error',
   'end_session.error',
   'end_session_confirm.error',
   'end_session_success.error',
   'discovery.error',
   'jwks.error',
+  'registration_create.error',
+  'registration_read.error',
+  'registration_update.error',
+  'registration_delete.error',
   'server_error',
 ];
 
@@ -40,11 +48,17 @@ const ACTIONS: Record<string, { success: string | null; refusal: string }> = {
   authorization: { success: 'authorization.grant', refusal: 'authorization.refuse' },
   resume: { success: 'authorization.grant', refusal: 'authorization.refuse' },
   pushed_authorization_request: { success: 'authorization.push', refusal: 'authorization.refuse' },
+  backchannel_authentication: { success: 'approval.request', refusal: 'approval.refuse' },
   introspection: { success: null, refusal: 'token.introspect' },
   revocation: { success: 'token.revoke', refusal: 'token.revoke' },
   userinfo: { success: null, refusal: 'userinfo.refuse' },
   end_session: { success: null, refusal: 'session.sign_out' },
   end_session_confirm: { success: 'session.sign_out', refusal: 'session.sign_out' },
+  // What was registered, changed or removed is told by whoever did it, in the same transaction.
+  registration: { success: null, refusal: 'client.register' },
+  client: { success: null, refusal: 'client.registration_read' },
+  client_update: { success: null, refusal: 'client.registration_update' },
+  client_delete: { success: null, refusal: 'client.registration_delete' },
 };
 
 /** Where people stand in their browsers: what went wrong is shown to them as a page, not sent to a program. */
@@ -57,13 +71,14 @@ const SEEN_BY_PEOPLE = new Set([
 ]);
 
 /** Only known names become a label of a metric: a caller could send any number of others. */
-const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE]);
+const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE, CIBA]);
 
 function actorOf(ctx: KoaContextWithOIDC, failed: boolean): Actor {
-  const { client, session, entities } = ctx.oidc;
+  const { client, session, entities, route } = ctx.oidc;
   const facts = factsOf(client);
   const account = entities.Account as PosternAccount | undefined;
-  if (account) return { type: 'user', id: account.accountId, name: account.record.email };
+  // Whom a backchannel request is about does not know of it yet.
+  if (account && route !== BACKCHANNEL) return { type: 'user', id: account.accountId, name: account.record.email };
   if (session?.accountId) return { type: 'user', id: session.accountId };
   // A client that did not authenticate is only somebody who gave its name: that stands in client_id.
   if (!client || failed) return { type: 'anonymous' };
@@ -95,7 +110,9 @@ function eventOf(ctx: KoaContextWithOIDC, rows: TokenRow[], failure: Failure | u
   if (!actions) return undefined;
   const request = requestOf(ctx);
   const named = client?.clientId ?? (typeof params?.client_id === 'string' ? params.client_id : undefined);
+  const about = route === BACKCHANNEL ? (ctx.oidc.entities.Account as PosternAccount | undefined)?.record : undefined;
   const common = {
+    ...(about ? { target: { type: 'user', id: about.id, name: about.email } } : {}),
     ...(named ? { clientId: named } : {}),
     ...(request ? { request } : {}),
     actor: actorOf(ctx, failure !== undefined),
@@ -164,6 +181,8 @@ export function installAuditHook(
     // RFC 9449 section 8: the first half of an exchange, and none is denied. A client that renews its token every few
     // minutes meets it each time, and anybody can.
     if (failure?.error === 'use_dpop_nonce') return;
+    // The person has not decided yet, or is asked about too often: each request is polled every few seconds.
+    if (failure?.error === 'authorization_pending' || failure?.error === 'slow_down') return;
     if (failure && !failure.error) log.error({ err: failure, route: oidc.route }, 'the protocol failed');
     if (oidc.route === 'token') {
       const grantType = String(oidc.params?.grant_type);

@@ -8,6 +8,7 @@ import type { Database } from '../platform/db/database.ts';
 import { CLIENT_CHANGED } from '../platform/db/notify.ts';
 import { certificateMetadata } from './client-auth/certificate-metadata.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
+import { CIBA } from './requests/backchannel-grant.ts';
 import { holdsProfile, protocolMetadata } from './requests/client-metadata.ts';
 
 /** One permission of one API that a client may ask for, with what the token for that API looks like. */
@@ -107,6 +108,16 @@ function digests(row: Row): string | undefined {
   return live.map((secret) => `sha256:${secret.hash}:${secret.expires ?? ''}`).join(',') || undefined;
 }
 
+function applicationGrants(settings: ClientSettings, authMethod: string): string[] {
+  const { noRefreshTokens, backchannelAuthentication } = settings;
+  return [
+    'authorization_code',
+    ...(noRefreshTokens ? [] : ['refresh_token']),
+    // Whoever can say that they are this client could ask people in its name.
+    ...(backchannelAuthentication && authMethod !== 'none' ? [CIBA] : []),
+  ];
+}
+
 function toRecord(row: Row): ClientRecord {
   const service = row.type === 'service';
   const secret = row.auth_method === 'client_secret_basic' ? (digests(row) ?? 'sha256:none:') : undefined;
@@ -121,7 +132,7 @@ function toRecord(row: Row): ClientRecord {
       application_type: row.type === 'native' ? 'native' : 'web',
       redirect_uris: service ? [] : row.redirect_uris,
       post_logout_redirect_uris: row.post_logout_redirect_uris,
-      grant_types: service ? ['client_credentials', TOKEN_EXCHANGE] : ['authorization_code', 'refresh_token'],
+      grant_types: service ? ['client_credentials', TOKEN_EXCHANGE] : applicationGrants(row.settings, row.auth_method),
       response_types: service ? [] : ['code'],
       ...(service ? {} : { scope: row.scopes.join(' ') }),
       ...certificateMetadata(row.settings),

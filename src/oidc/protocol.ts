@@ -2,7 +2,7 @@ import type { JSONWebKeySet, JWK } from 'jose';
 import type Koa from 'koa';
 import compose from 'koa-compose';
 import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, epochSeconds } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Audit } from '../platform/audit/audit.ts';
 import type { Config } from '../platform/config/schema.ts';
@@ -29,7 +29,11 @@ import { createWorkloadGrant } from './grant-types/workload-grant.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
+import { createRegistrationEndpoints, type RegistrationDeps } from './registration/endpoints.ts';
 import { replay } from './request-body.ts';
+import type { BackchannelNeeds } from './requests/backchannel.ts';
+import { type ApprovalPort, createApprovals } from './requests/backchannel-approvals.ts';
+import { KIND as BACKCHANNEL, createBackchannelStore } from './requests/backchannel-store.ts';
 import { readDetailTypes } from './requests/detail-types.ts';
 import { correctMetadata } from './requests/listed-metadata.ts';
 import { createPostedAuthorization } from './requests/posted-authorization.ts';
@@ -53,6 +57,8 @@ export interface Protocol {
   plain: PlainEndpoints;
   interactions: InteractionPort;
   clients: ClientSource;
+  /** What waits for a person on another device (CIBA). */
+  approvals: ApprovalPort;
   /** The provider's session that this request's cookie names, if it is alive. */
   sessionOf(ctx: Koa.Context): Promise<{ uid: string; accountId: string; acr: string; authTime: Date } | undefined>;
   close(): Promise<void>;
@@ -91,8 +97,12 @@ export interface ProtocolDeps {
   onRefreshReuse: () => void;
   /** Fetches what others publish, such as the keys of workloads' issuers. */
   outgoing: KeyFetcher & Pick<Outgoing, 'fetch'>;
+  /** Who is asked on another device, and how they are told (CIBA). */
+  backchannel: BackchannelNeeds;
   /** Keys that clients publish. */
   clientKeys: KeySource;
+  /** Undefined: nothing registers itself (RFC 7591). */
+  registration: RegistrationDeps | undefined;
   /** Told which keys sign, and until when each should, whenever that changes. */
   onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
 }
@@ -122,6 +132,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
       claimJti(db, `request|${clientId}|${jti}`, clientId, new Date(exp * 1000), clock.now()),
   });
 
+  const backchannelRequests = createBackchannelStore(tokens(BACKCHANNEL), { db, clock });
   const lastUse = createLastUse({ db, clock, log });
   const mutualTls = createMutualTls({
     header: config.clientCertificateHeader,
@@ -131,8 +142,14 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     onUnreadable: (reason) => log.warn({ reason }, 'the certificate header of a trusted proxy was ignored'),
   });
 
+  const seconds = () => epochSeconds(clock);
+  const registration = deps.registration && createRegistrationEndpoints(PATHS.registration, seconds, deps.registration);
+
   function adapter(kind: string): Adapter {
+    const registered = registration?.adapter(kind);
+    if (registered) return registered;
     if (kind === 'PushedAuthorizationRequest') return pushedRequests;
+    if (kind === BACKCHANNEL) return backchannelRequests;
     return kind === 'Session' ? sessions.adapter : tokens(kind);
   }
 
@@ -155,7 +172,9 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
         accounts,
         pages: deps.pages,
         mutualTls,
+        registration,
         detailTypes,
+        backchannel: deps.backchannel,
         fetch: (url, options) => deps.outgoing.fetch(url, options),
         now: () => clock.now(),
         recordJwt: recordJwts(signers),
@@ -214,13 +233,20 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     onToken: deps.onToken,
     onTrustUsed: lastUse.trust,
   });
+  const asked = {
+    provider: () => current().provider,
+    clients,
+    accounts,
+    detailTypes: () => current().detailTypes,
+  };
   const posted = createPostedAuthorization(PATHS.authorization);
   const mtlsHost = config.mtlsIssuerUrl;
   const middleware: Koa.Middleware = async (ctx, next) => {
     if (!ctx.path.startsWith('/oauth2/') && !ctx.path.startsWith('/.well-known/')) return next();
     // Exact paths only: the library's router would take other letter cases and a slash at the end too, and what stands
     // in front of it here goes by the path.
-    const methods = METHODS[ctx.path] ?? (RESUME.test(ctx.path) ? ['GET'] : undefined);
+    const registers = registration?.methods(ctx.path);
+    const methods = METHODS[ctx.path] ?? (RESUME.test(ctx.path) ? ['GET'] : registers);
     if (!methods) return next();
     if (!methods.includes(ctx.method === 'HEAD' ? 'GET' : ctx.method)) {
       ctx.set('Allow', methods.join(', '));
@@ -231,7 +257,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     // Leaving is a form like any other: it is taken from our own page only.
     if (ctx.path === SIGN_OUT_CONFIRMED && isCrossSite(ctx, config.issuer)) throw new AppError('csrf', { status: 403 });
     if (ctx.method === 'POST' && ctx.path === PATHS.authorization) return posted(ctx, next);
-    if (ctx.method === 'POST') replay(ctx, await holdBody(ctx));
+    const body = ctx.method === 'POST' || ctx.method === 'PUT' ? await holdBody(ctx) : undefined;
+    if (body !== undefined) replay(ctx, body);
     // A token comes in the header alone: forms (RFC 6750 section 2.2) end up where headers do not. No body is read here.
     if (ctx.path === PATHS.userinfo) {
       delete ctx.req.headers['content-type'];
@@ -246,6 +273,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     ctx.cookies.secure = config.secure;
     const library = () => current().run(ctx as unknown as KoaContextWithOIDC, next);
     await instance.settled();
+    if (registration && registers) return registration.middleware(ctx, library, body);
     await workloads.middleware(ctx, library);
   };
 
@@ -264,12 +292,8 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     middleware,
     plain,
     clients,
-    interactions: createInteractions({
-      provider: () => current().provider,
-      clients,
-      accounts,
-      detailTypes: () => current().detailTypes,
-    }),
+    interactions: createInteractions(asked),
+    approvals: createApprovals({ ...asked, db, clock }),
     async sessionOf(ctx) {
       const session = await current().provider.Session.get(ctx as unknown as KoaContextWithOIDC);
       const { uid, accountId, acr, loginTs } = session;

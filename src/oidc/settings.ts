@@ -14,6 +14,7 @@ import { ACR_TWO_FACTORS, createPolicy } from './policy.ts';
 import type { RegistrationEndpoints } from './registration/endpoints.ts';
 import { assertClaimsParameter } from './requests/claims-parameter.ts';
 import { RESPONSE_ALGORITHM } from './requests/client-metadata.ts';
+import { type BackchannelNeeds, backchannel, backchannelTtl, mayRefresh } from './requests/backchannel.ts';
 import type { DetailTypeMap } from './requests/detail-types.ts';
 import { fapiAlgorithmProblem, fapiProfile, rotatesRefreshToken } from './requests/fapi.ts';
 import { createRequestObjectCheck, REQUEST_ALGORITHMS } from './requests/request-object.ts';
@@ -46,6 +47,8 @@ export const METHODS: Record<string, string[]> = {
   [PATHS.revocation]: ['POST', 'OPTIONS'],
   [PATHS.pushed_authorization_request]: ['POST', 'OPTIONS'],
   [PATHS.jwks]: ['GET', 'OPTIONS'],
+  // Confidential clients alone come here: no page of another origin does.
+  [PATHS.backchannel_authentication]: ['POST'],
   [PATHS.end_session]: ['GET'],
   [`${PATHS.end_session}/confirm`]: ['POST'],
   [`${PATHS.end_session}/success`]: ['GET'],
@@ -88,8 +91,9 @@ export interface SettingsInput {
   pages: ProviderPages;
   mutualTls: MutualTls;
   /** Undefined: nothing registers itself. */
-  registration: RegistrationEndpoints | undefined;
+  registration?: RegistrationEndpoints | undefined;
   detailTypes: DetailTypeMap;
+  backchannel: BackchannelNeeds;
   /** Guarded: what it asks is known by metadata alone. It needs none of the dispatcher that the library makes. */
   fetch: NonNullable<Configuration['fetch']>;
   now: () => Date;
@@ -160,7 +164,7 @@ export function settings(input: SettingsInput): Configuration {
     renderError: (ctx, out) => pages.error(ctx, out),
 
     // A refresh token without offline_access ends with the session; one with it was consented to as such.
-    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    issueRefreshToken: async (_ctx, client, source) => client.grantTypeAllowed('refresh_token') && mayRefresh(source),
     expiresWithSession: async (_ctx, source) => !source.scopes.has('offline_access'),
     async rotateRefreshToken(ctx) {
       await assertRefreshGives(ctx);
@@ -173,6 +177,7 @@ export function settings(input: SettingsInput): Configuration {
       AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN,
       ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN,
       AuthorizationCode: AUTHORIZATION_CODE,
+      BackchannelAuthenticationRequest: backchannelTtl,
       IdToken: ID_TOKEN,
       RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? REFRESH_TOKEN,
       Interaction: INTERACTION_SECONDS,
@@ -226,6 +231,7 @@ export function settings(input: SettingsInput): Configuration {
         postLogoutSuccessSource: (ctx) => pages.signedOut(ctx),
       },
       richAuthorizationRequests: richRequests(input.detailTypes),
+      ciba: backchannel(input.backchannel),
       dPoP: dpop(input.dpopNonceKey, seconds),
       pushedAuthorizationRequests: { enabled: true },
       // By value only: no address that a request names is ever fetched (RFC 9101 section 10.4.1).

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPLICATION_TYPES, OIDC_SCOPES } from '../../kernel/application.ts';
 import { parsePermissionRef } from '../../kernel/permission-ref.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
@@ -9,7 +10,7 @@ import type { Views } from '../../platform/web/views.ts';
 import type { ApplicationProtocol } from './application-protocol.ts';
 import { applicationNotFound } from './errors.ts';
 import { protocolPages } from './protocol-pages.ts';
-import { APPLICATION_TYPES, OIDC_SCOPES, SECRET_OVERLAPS } from './schema.ts';
+import { SECRET_OVERLAPS } from './schema.ts';
 import type { Applications } from './service.ts';
 
 export interface ApplicationPagesNeeds {

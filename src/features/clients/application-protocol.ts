@@ -16,7 +16,9 @@ import * as store from './store.ts';
 /** How an application speaks the protocol: its switches, and the keys that it signs with. */
 export interface ApplicationProtocol {
   /** @throws clients.not_found */
-  protocolOf(clientId: string): Promise<ProtocolView & { keys: PublicKeyView[]; authMethod: string }>;
+  protocolOf(
+    clientId: string,
+  ): Promise<ProtocolView & { keys: PublicKeyView[]; jwksUri: string | null; authMethod: string }>;
   /** What the change leaves out stays. @throws invalid_input, clients.not_found */
   setProtocol(clientId: string, change: unknown, origin: ChangeBy): Promise<void>;
   /**
@@ -57,7 +59,8 @@ export function createApplicationProtocol(deps: {
       const row = await findProtocol(db.prisma, clientId);
       if (!row || row.type === 'service') throw applicationNotFound();
       const view = await protocol.viewOf(db.prisma, clientId);
-      return { ...view, authMethod: row.authMethod, keys: (row.jwks?.keys ?? []).map(describeKey) };
+      const { authMethod, jwks, jwksUri } = row;
+      return { ...view, authMethod, keys: (jwks?.keys ?? []).map(describeKey), jwksUri };
     },
 
     async setProtocol(clientId, change, origin) {
@@ -107,7 +110,8 @@ export function createApplicationProtocol(deps: {
         if (row.authMethod === 'client_secret_basic') throw invalidInput({ auth: { code: 'clients.uses_secret' } });
         registry.allowSecret(row.settings);
         await store.deleteSecretsExcept(tx, clientId, undefined);
-        await writeKeys(tx, clientId, { authMethod: 'client_secret_basic', jwks: row.jwks, at: clock.now() });
+        const { jwks, jwksUri } = row;
+        await writeKeys(tx, clientId, { authMethod: 'client_secret_basic', jwks, jwksUri, at: clock.now() });
         const issued = await registry.issueSecret(tx, clientId);
         await record(tx, 'use_secret', row, origin, { secretPrefix: issued.prefix });
         return issued;

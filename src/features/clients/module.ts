@@ -3,6 +3,7 @@ import type { Audit } from '../../platform/audit/audit.ts';
 import type { Database } from '../../platform/db/database.ts';
 import { type ApplicationProtocol, createApplicationProtocol } from './application-protocol.ts';
 import { type ClientProtocol, createClientProtocol, type ProtocolParts } from './protocol.ts';
+import { createRegisteredApplications, type RegisteredApplications } from './registered.ts';
 import { type ClientRegistry, createClientRegistry } from './registry.ts';
 import { type Applications, type ApplicationsNeeds, createApplications } from './service.ts';
 
@@ -12,6 +13,8 @@ export interface Clients {
   /** The switches of any client. */
   protocol: ClientProtocol;
   registry: ClientRegistry;
+  /** Those that register and manage themselves. */
+  registered: RegisteredApplications;
 }
 
 export interface Needs extends ApplicationsNeeds {
@@ -28,5 +31,6 @@ export function createClients(needs: Needs): Clients {
     ...createApplications({ ...needs, registry }),
     ...createApplicationProtocol({ ...needs, registry, protocol }),
   };
-  return { registry, protocol, applications };
+  const registered = createRegisteredApplications({ ...needs, registry });
+  return { registry, protocol, applications, registered };
 }

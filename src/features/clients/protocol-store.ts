@@ -10,6 +10,8 @@ export interface ProtocolRow {
   type: Standing['type'];
   authMethod: string;
   jwks: PublicKeySet | null;
+  /** Where its keys stand instead. */
+  jwksUri: string | null;
   settings: ClientSettings;
   redirectUris: string[];
 }
@@ -23,6 +25,7 @@ export async function findProtocol(tx: Tx, clientId: string): Promise<ProtocolRo
       type: true,
       authMethod: true,
       jwks: true,
+      jwksUri: true,
       settings: true,
       redirectUris: true,
     },
@@ -38,9 +41,9 @@ export async function writeSettings(tx: Tx, clientId: string, settings: ClientSe
 export async function writeKeys(
   tx: Tx,
   clientId: string,
-  change: { authMethod: string; jwks: PublicKeySet | null; at: Date },
+  change: { authMethod: string; jwks: PublicKeySet | null; jwksUri?: string | null; at: Date },
 ): Promise<void> {
-  const { authMethod, jwks, at } = change;
+  const { authMethod, jwks, jwksUri = null, at } = change;
   const stored = jwks ? { keys: jwks.keys.map((key) => ({ ...key })) } : Prisma.DbNull;
-  await tx.client.updateMany({ where: { clientId }, data: { authMethod, jwks: stored, updatedAt: at } });
+  await tx.client.updateMany({ where: { clientId }, data: { authMethod, jwks: stored, jwksUri, updatedAt: at } });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type ApplicationType, redirectUriProblem } from './redirect-uri.ts';
+import type { ApplicationType } from '../../kernel/application.ts';
+import { redirectUriProblem } from './redirect-uri.ts';
 
 const cases: [ApplicationType[], string, string | undefined][] = [
   [['web', 'spa', 'native'], 'https://shop.example.com/callback', undefined],

@@ -1,4 +1,4 @@
-export type ApplicationType = 'web' | 'spa' | 'native';
+import type { ApplicationType } from '../../kernel/application.ts';
 
 const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 

@@ -4,7 +4,7 @@ import { after, type Clock } from '../../kernel/clock.ts';
 import { isId, newId } from '../../kernel/ids.ts';
 import type { CertificateRegistration } from '../../platform/crypto/certificate-registration.ts';
 import type { RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
-import { generateClientSecret } from '../../platform/crypto/secrets.ts';
+import { type ClientSecretMade, generateClientSecret } from '../../platform/crypto/secrets.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { CLIENT_CHANGED, notifyOnCommit } from '../../platform/db/notify.ts';
 import { findCertificate, forgetSubject, writeCertificate } from './certificate-store.ts';
@@ -46,7 +46,8 @@ export interface ClientRegistry {
   allowSecret(settings: ClientSettings): void;
   /** From now on no assertion of its counts, and the secret does that comes back. @throws clients.fapi_secret */
   useSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
-  issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret>;
+  /** `made`: one that was generated before, for an answer that is put together elsewhere. */
+  issueSecret(tx: Tx, clientId: string, made?: ClientSecretMade): Promise<IssuedSecret>;
   /** The newest secret so far works for `overlapSeconds` more, older ones end now: never more than two at once. */
   rotateSecret(tx: Tx, clientId: string, overlapSeconds: number): Promise<IssuedSecret>;
   /** @throws clients.secret_not_found */
@@ -56,8 +57,8 @@ export interface ClientRegistry {
 export function createClientRegistry({ clock }: { clock: Clock }): ClientRegistry {
   const touch = (tx: Tx, clientId: string) => notifyOnCommit(tx, CLIENT_CHANGED, clientId);
 
-  async function issueSecret(tx: Tx, clientId: string): Promise<IssuedSecret> {
-    const { secret, hash, prefix } = generateClientSecret();
+  async function issueSecret(tx: Tx, clientId: string, made = generateClientSecret()): Promise<IssuedSecret> {
+    const { secret, hash, prefix } = made;
     const at = clock.now();
     const id = newId(at.getTime());
     await store.insertSecret(tx, { id, clientId, hash, prefix, at });

@@ -1,12 +1,8 @@
 import { z } from 'zod';
+import { APPLICATION_TYPES, type ApplicationType, OIDC_SCOPES } from '../../kernel/application.ts';
 import { isPlainText } from '../../kernel/text.ts';
 import { publicKeySet } from '../../platform/crypto/public-key-set.ts';
-import { type ApplicationType, redirectUriProblem } from './redirect-uri.ts';
-
-export const APPLICATION_TYPES = ['web', 'spa', 'native'] as const;
-
-/** What an application may learn of a person; API permissions stand apart. */
-export const OIDC_SCOPES = ['openid', 'profile', 'email', 'roles', 'groups', 'offline_access'] as const;
+import { redirectUriProblem } from './redirect-uri.ts';
 
 const KNOWN_SCOPES: ReadonlySet<string> = new Set(OIDC_SCOPES);
 

@@ -1,11 +1,10 @@
 import { Prisma } from '../../generated/prisma/client.ts';
+import { APPLICATION_TYPES, type ApplicationType } from '../../kernel/application.ts';
 import { PAGE_SIZE, type Page, type TimeCursor, toPage } from '../../kernel/paging.ts';
 import { formatPermissionRef } from '../../kernel/permission-ref.ts';
 import type { PublicKeySet, RegisteredKeys } from '../../platform/crypto/public-key-set.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import { keyset } from '../../platform/db/keyset.ts';
-import type { ApplicationType } from './redirect-uri.ts';
-import { APPLICATION_TYPES } from './schema.ts';
 
 export interface SecretView {
   id: string;

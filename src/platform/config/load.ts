@@ -98,6 +98,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     allowedHosts: read('POSTERN_ALLOWED_HOSTS') ?? [],
     ...certificates,
     outgoingAllow: read('POSTERN_OUTGOING_ALLOW') ?? [],
+    registration: read('POSTERN_REGISTRATION') ?? 'off',
   };
 }
 

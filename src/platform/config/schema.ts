@@ -43,6 +43,8 @@ export interface Config {
   mtlsIssuerUrl: URL | undefined;
   /** Hosts, addresses and ranges that outgoing requests may go to although they are not public (outgoing/allow-list.ts). */
   outgoingAllow: string[];
+  /** Whether applications can register themselves (RFC 7591): not at all, or with an initial access token. */
+  registration: 'off' | 'token';
 }
 
 const wholeNumber = (low: number, high: number, what = 'a whole number') =>
@@ -130,6 +132,7 @@ export const settings = {
   POSTERN_CLIENT_CA: clientAuthorities,
   POSTERN_MTLS_ISSUER: origin(['https:'], 'must be an absolute https URL such as https://mtls.id.example.com'),
   POSTERN_OUTGOING_ALLOW: outgoing,
+  POSTERN_REGISTRATION: z.enum(['off', 'token'], { message: 'must be off or token' }),
   POSTERN_SMTP_URL: url(['smtp:', 'smtps:'], 'must be a URL such as smtps://user:password@mail.example.com'),
   POSTERN_MAIL_FROM: z.string().regex(/^[^\r\n]*[^\s@]+@[^\s@]+$|^[^\r\n<]*<[^\s@<>]+@[^\s@<>]+>$/, {
     message: 'must be a mail address such as Postern <postern@example.com>',

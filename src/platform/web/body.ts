@@ -63,7 +63,7 @@ function parseJson(text: string): Record<string, unknown> {
 }
 
 /** Counts brackets outside strings, before anything is built from the text. */
-function tooDeep(text: string): boolean {
+export function tooDeep(text: string): boolean {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
