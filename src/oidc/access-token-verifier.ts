@@ -1,6 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { SIGNING_ALGORITHMS } from '../kernel/access-token.ts';
+import { isCompactJws } from '../kernel/compact-jws.ts';
 
 /** What the library makes its opaque values of. */
 const OPAQUE = /^[\w-]+$/;
@@ -35,6 +36,7 @@ export function createAccessTokenVerifier(options: {
   return async (token) => {
     const before = known.get(token);
     if (before) return Number(before.exp) > options.now().getTime() / 1000 ? before : undefined;
+    if (!isCompactJws(token)) return undefined;
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer: options.issuer,
