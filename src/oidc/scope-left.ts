@@ -17,15 +17,16 @@ export function assertScopeLeft(ctx: KoaContextWithOIDC, audience: string, names
 }
 
 /**
- * The API that a refresh is for, where it names one: the library finds out only after it has spent the token.
- * @throws InvalidTarget where the refresh token is not for it
+ * The API that a refresh is for, where it is for one: the library finds out only after it has spent the token.
+ * @throws InvalidTarget where the refresh token is not for it, or where more than one could be meant
  */
 export function audienceOfRefresh(ctx: KoaContextWithOIDC): { audience: string; client: Client } | undefined {
   const { RefreshToken } = ctx.oidc.entities;
   const granted = [RefreshToken?.resource ?? []].flat();
   const [audience, ...others] = [ctx.oidc.params?.resource ?? granted].flat();
   const { client } = ctx.oidc;
-  if (!client || typeof audience !== 'string' || others.length > 0) return undefined;
+  if (others.length > 0) throw new errors.InvalidTarget('name exactly one resource');
+  if (!client || typeof audience !== 'string') return undefined;
   if (!granted.includes(audience)) throw new errors.InvalidTarget('the refresh token is not for this resource');
   return { audience, client };
 }
