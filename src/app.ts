@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Services } from './cli/services.ts';
+import { backchannelNeeds } from './composition/backchannel.ts';
 import { createCliServices } from './composition/cli-services.ts';
 import { consoleClient } from './composition/console-client.ts';
 import { openFoundation } from './composition/foundation.ts';
@@ -88,6 +89,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     builtInClients: [consoleClient(config)],
     pages: createProviderPages(views),
     clientLimit: createRequestLimit({ ...CLIENT_REQUESTS, name: 'client', onLimited }),
+    backchannel: backchannelNeeds(foundation, parts),
     onToken: (grantType, result) => metrics.tokensIssued.inc({ grant_type: grantType, result }),
     onRefreshReuse: () => metrics.refreshReuse.inc(),
     outgoing: foundation.outgoing,

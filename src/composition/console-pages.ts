@@ -2,16 +2,20 @@ import { apiAdminPages } from '../features/access/admin-pages.ts';
 import { roleAdminPages } from '../features/access/role-pages.ts';
 import { userAdminRoutes } from '../features/accounts/admin-pages.ts';
 import { createAdmin } from '../features/admin/module.ts';
+import { createApprovals } from '../features/approvals/module.ts';
 import { auditRoutes } from '../features/audit-trail/routes.ts';
 import { applicationAdminPages } from '../features/clients/admin-pages.ts';
 import type { ConsentService } from '../features/consent/service.ts';
 import type { Console } from '../features/console/module.ts';
 import { createMyAccount } from '../features/my-account/module.ts';
+import { registrationAdminPages } from '../features/registration/admin-pages.ts';
 import { serviceAccountAdminPages } from '../features/service-accounts/admin-pages.ts';
 import { signingKeyAdminPages } from '../features/signing-keys/admin-pages.ts';
 import { teamAdminPages } from '../features/teams/admin-pages.ts';
 import { tokenAdminPages } from '../features/tokens/admin-pages.ts';
 import { workloadTrustAdminPages } from '../features/workload-trusts/admin-pages.ts';
+import type { Protocol } from '../oidc/protocol.ts';
+import { PATHS } from '../oidc/settings.ts';
 import type { Route } from '../platform/web/route.ts';
 import type { Views } from '../platform/web/views.ts';
 import type { Foundation } from './foundation.ts';
@@ -25,12 +29,13 @@ export function consolePages(
     views: Views;
     console: Console;
     consents: Pick<ConsentService, 'list' | 'withdraw'>;
+    approvals: Protocol['approvals'];
   },
 ): Route[] {
   const { config, db, clock, audit, log, envelope } = foundation;
   const { access, accounts, applications, credentials, events, i18n, limits, mail, sessions, teams, tokens, users } =
     parts;
-  const { views, consents } = web;
+  const { views, consents, approvals } = web;
   const { admin, person, fresh } = web.console;
   const { issuer } = config;
   const allPermissions = () => access.apis.allPermissions();
@@ -99,6 +104,14 @@ export function consolePages(
       issuer,
       lastLeak: parts.leakedSecrets.lastOf,
       allPermissions,
+      registrations: parts.registration.registrations,
+    }),
+    ...registrationAdminPages({
+      tokens: parts.registration.tokens,
+      views,
+      admin,
+      endpoint: config.registration === 'off' ? undefined : `${issuer}${PATHS.registration}`,
+      allPermissions,
     }),
     ...apiAdminPages({ apis: access.apis, detailTypes: access.detailTypes, views, admin }),
     ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
@@ -107,5 +120,7 @@ export function consolePages(
     ...signingKeyAdminPages({ keys: parts.signingKeys, views, admin }),
     ...auditRoutes({ views, events, admin }),
     ...myAccount.routes,
+    ...createApprovals({ db, clock, audit, views, guards: { person, fresh }, approvals, consents: parts.consents })
+      .routes,
   ];
 }

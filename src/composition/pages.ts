@@ -86,6 +86,6 @@ export function createPages(
     ...invitation.routes,
     ...leakedSecretRoutes({ leakedSecrets: parts.leakedSecrets, limit: leakLimit }),
     ...console.routes,
-    ...consolePages(foundation, parts, { views, console, consents }),
+    ...consolePages(foundation, parts, { views, console, consents, approvals: protocol.approvals }),
   ];
 }

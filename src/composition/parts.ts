@@ -54,7 +54,7 @@ export async function createParts(foundation: Foundation) {
     revokeTokens: tokens.revokeOfClient,
     parts: {
       certificates: config.clientCertificateHeader !== undefined,
-      backchannelAuthentication: false,
+      backchannelAuthentication: true,
       authorizationDetailTypes: access.detailTypes.names,
       signingKey: keys.need,
     },

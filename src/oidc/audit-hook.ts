@@ -10,8 +10,8 @@ import { factsOf } from './client-facts.ts';
 import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { requestOf } from './request-of.ts';
-import { CIBA } from './requests/backchannel-grant.ts';
 import { openWrites, takeWrites } from './request-writes.ts';
+import { CIBA } from './requests/backchannel-grant.ts';
 import type { TokenRow } from './token-row.ts';
 
 interface Failure {

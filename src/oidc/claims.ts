@@ -5,6 +5,7 @@ import type { AccountSource } from './account-source.ts';
 import { factsOf } from './client-facts.ts';
 import { exchangeOf } from './exchange-note.ts';
 import { exchangedClaims } from './grant-types/exchange-claims.ts';
+import { grantSourceOf } from './scope-left.ts';
 
 /** Scope → claims (OpenID Connect Core section 5.4). */
 export const CLAIMS = {
@@ -52,11 +53,11 @@ export async function extraTokenClaims(
 ): Promise<Record<string, unknown> | undefined> {
   const exchange = exchangeOf(ctx);
   if (exchange && ctx.oidc.client) return exchangedClaims(exchange, ctx.oidc.client, token);
-  const { AuthorizationCode, RefreshToken, Account } = ctx.oidc.entities;
+  const { Account } = ctx.oidc.entities;
   const account = 'accountId' in token ? (Account as PosternAccount | undefined)?.record : undefined;
   const claims = claimsOfApi(ctx, token, account);
   if (!('accountId' in token)) return claims;
-  const source = AuthorizationCode ?? RefreshToken;
+  const source = grantSourceOf(ctx);
   if (!source) return claims;
   return {
     ...claims,

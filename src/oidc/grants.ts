@@ -45,6 +45,19 @@ function isConsented(asked: AskedFor, consented: string[]): boolean {
   );
 }
 
+/** What was asked for and may be had; what is withheld is written down as such. */
+export function giveTo(grant: Grant, asked: AskedFor): void {
+  if (asked.oidcScopes.length > 0) grant.addOIDCScope(asked.oidcScopes.join(' '));
+  if (asked.claims.length > 0) grant.addOIDCClaims(asked.claims);
+  if (asked.otherClaims.length > 0) grant.rejectOIDCClaims(asked.otherClaims);
+  for (const [audience, names] of asked.permissions) {
+    if (names.length > 0) grant.addResourceScope(audience, names.join(' '));
+  }
+  for (const [audience, names] of asked.withheld) {
+    if (names.length > 0) grant.rejectResourceScope(audience, names.join(' '));
+  }
+}
+
 /**
  * The grant behind the tokens of one client in one session, made from the person's consent (which is kept apart, so
  * that signing out of one browser leaves the others alone). Undefined where the person has to be asked first.
@@ -65,15 +78,7 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
 
   // Roles may have come or gone since the grant was made: what is withheld is decided anew each time.
   Reflect.deleteProperty(grant, 'rejected');
-  if (asked.oidcScopes.length > 0) grant.addOIDCScope(asked.oidcScopes.join(' '));
-  if (asked.claims.length > 0) grant.addOIDCClaims(asked.claims);
-  if (asked.otherClaims.length > 0) grant.rejectOIDCClaims(asked.otherClaims);
-  for (const [audience, names] of asked.permissions) {
-    if (names.length > 0) grant.addResourceScope(audience, names.join(' '));
-  }
-  for (const [audience, names] of asked.withheld) {
-    if (names.length > 0) grant.rejectResourceScope(audience, names.join(' '));
-  }
+  giveTo(grant, asked);
   if (!usable || before !== JSON.stringify([grant.openid, grant.resources, grant.rejected])) await grant.save();
   return grant;
 }

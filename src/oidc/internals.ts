@@ -60,7 +60,7 @@ export function matchingDigest(stored: string | undefined, presented: string, no
 const NO_KEYS: PublicKey[] = [];
 
 /** Endpoints at which each request of a client counts against its limit. */
-const LIMITED = new Set(['token', 'pushed_authorization_request']);
+const LIMITED = new Set(['token', 'pushed_authorization_request', 'backchannel_authentication']);
 
 export function override(
   provider: Provider,

@@ -1,4 +1,4 @@
-import type { JSONWebKeySet, JWK } from 'jose';
+import type { JSONWebKeySet } from 'jose';
 import type Koa from 'koa';
 import compose from 'koa-compose';
 import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
@@ -20,6 +20,7 @@ import { createMutualTls } from './client-auth/certificates.ts';
 import type { KeySource } from './client-auth/keys-by-uri.ts';
 import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
+import { isCrossSite } from './cross-site.ts';
 import { createDirectClientCredentials } from './direct/client-credentials.ts';
 import { createDirectIntrospection } from './direct/introspection.ts';
 import type { KeyFetcher } from './grant-types/issuer-keys.ts';
@@ -44,8 +45,9 @@ import { createServiceTokens } from './service-token.ts';
 import { createSessionStore } from './session-store.ts';
 import { INTERACTION_SECONDS, METHODS, PATHS, type ProviderPages, RESUME, settings } from './settings.ts';
 import { followKeys } from './signing/follow-keys.ts';
+import { publicOnly } from './signing/public-keys.ts';
 import { recordJwts } from './signing/record-jwt.ts';
-import { rotateBy, type SigningKeys } from './signing-keys.ts';
+import { KEY_SET_SECONDS, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { createTokenReads } from './token-reads.ts';
 import { claimJti, createTokenStore } from './token-store.ts';
@@ -64,21 +66,14 @@ export interface Protocol {
   close(): Promise<void>;
 }
 
-/** Seconds. A key that has to go at once is gone everywhere within a minute. */
+/** Seconds. */
 const KEPT_BY_OTHERS = {
-  [PATHS.jwks]: 60,
+  [PATHS.jwks]: KEY_SET_SECONDS,
   '/.well-known/openid-configuration': 300,
   '/.well-known/oauth-authorization-server': 300,
 };
 
 const SIGN_OUT_CONFIRMED = `${PATHS.end_session}/confirm`;
-
-/** What the browser itself says of the page that sent a form (Fetch metadata; RFC 6454). */
-function isCrossSite(ctx: Koa.Context, issuer: string): boolean {
-  const site = ctx.get('sec-fetch-site');
-  const origin = ctx.get('origin');
-  return (site !== '' && site !== 'same-origin' && site !== 'none') || !['', 'null', issuer].includes(origin);
-}
 
 export interface ProtocolDeps {
   config: Config;
@@ -105,13 +100,6 @@ export interface ProtocolDeps {
   registration: RegistrationDeps | undefined;
   /** Told which keys sign, and until when each should, whenever that changes. */
   onKeys: (keys: { kid: string; rotateBy: Date }[]) => void;
-}
-
-const PRIVATE_PARTS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'key_ops']);
-
-function publicOnly(jwk: JWK): JWK {
-  const kept = Object.entries(jwk).filter(([name]) => !PRIVATE_PARTS.has(name));
-  return { ...Object.fromEntries(kept), use: 'sig' } as JWK;
 }
 
 /**

@@ -1,13 +1,19 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 
+/** What a person's tokens are made from in this request. */
+export function grantSourceOf(ctx: KoaContextWithOIDC) {
+  const { AuthorizationCode, RefreshToken, BackchannelAuthenticationRequest } = ctx.oidc.entities;
+  return AuthorizationCode ?? RefreshToken ?? BackchannelAuthenticationRequest;
+}
+
 /**
  * Of the permissions that a person's token may hold, at least one has to have been asked for and granted: a token for an
  * API that holds none of its permissions is not issued (RFC 6749 section 5.2). `names`: those that the client may ask
  * for and that the person's roles hold now. @throws InvalidScope
  */
 export function assertScopeLeft(ctx: KoaContextWithOIDC, audience: string, names: readonly string[]): void {
-  const { AuthorizationCode, RefreshToken, Grant } = ctx.oidc.entities;
-  const source = AuthorizationCode ?? RefreshToken;
+  const { RefreshToken, Grant } = ctx.oidc.entities;
+  const source = grantSourceOf(ctx);
   if (!source || !Grant) return;
   const asked = RefreshToken && ctx.oidc.params?.scope ? ctx.oidc.requestParamScopes : source.scopes;
   const within = new Set([...asked].filter((name) => names.includes(name)));

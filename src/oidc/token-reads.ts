@@ -25,14 +25,15 @@ export interface FoundRow {
   consumed: number | null;
 }
 
-const columns = `t.kind, t.jti, t.format, t.user_id, t.client_id, t.grant_id, t.session_uid, t.parent_jti,
+/** Of a row, as FoundRow; `t` is the table. */
+export const tokenColumns = `t.kind, t.jti, t.format, t.user_id, t.client_id, t.grant_id, t.session_uid, t.parent_jti,
   t.scopes, t.audience, t.payload, floor(extract(epoch FROM t.created_at))::float8 AS iat,
   floor(extract(epoch FROM t.expires_at))::float8 AS exp, floor(extract(epoch FROM t.consumed_at))::float8 AS consumed`;
 
-const FIND = `SELECT ${columns} FROM token t WHERE t.id_hash = $1 AND t.revoked_at IS NULL`;
+const FIND = `SELECT ${tokenColumns} FROM token t WHERE t.id_hash = $1 AND t.revoked_at IS NULL`;
 
 /** The row's grant is found by the digest of its id, as everything here. */
-const GRANT = `SELECT ${columns} FROM token t
+const GRANT = `SELECT ${tokenColumns} FROM token t
   WHERE t.id_hash = sha256(convert_to(f.grant_id, 'UTF8')) AND t.revoked_at IS NULL`;
 
 /**
@@ -44,7 +45,7 @@ const FIND_TOGETHER = `SELECT f.*,
     CASE WHEN f.payload->'expiresWithSession' = 'true'::jsonb THEN
       (SELECT row_to_json(s) FROM (${selectSession('s.uid = f.session_uid', '$2')}) s) END AS its_session,
     CASE WHEN $3 THEN (SELECT row_to_json(a) FROM (${selectAccount('f.user_id', 'f.client_id')}) a) END AS its_account
-  FROM (SELECT t.id_hash, ${columns} FROM token t WHERE t.id_hash = ANY($1::bytea[]) AND t.revoked_at IS NULL) f`;
+  FROM (SELECT t.id_hash, ${tokenColumns} FROM token t WHERE t.id_hash = ANY($1::bytea[]) AND t.revoked_at IS NULL) f`;
 
 interface TogetherRow extends FoundRow {
   id_hash: Buffer;

@@ -835,6 +835,10 @@ ALTER TABLE "initial_access_token"
 ALTER TABLE "token"
     ADD CONSTRAINT "token_format_check" CHECK ("format" IN ('opaque', 'jwt'));
 
+-- Requests that wait for a person: counted on each of their pages and at each new request.
+CREATE INDEX "token_backchannel_idx" ON "token" ("user_id", "created_at")
+    WHERE "kind" = 'BackchannelAuthenticationRequest';
+
 ALTER TABLE "signing_key"
     ADD CONSTRAINT "signing_key_status_check" CHECK ("status" IN ('next', 'active', 'retiring', 'retired', 'revoked'));
 

@@ -77,6 +77,7 @@ const shared: Configuration = settings({
     signedOut: () => undefined,
   },
   detailTypes: new Map(),
+  backchannel: { personOf: async () => undefined, tell: () => undefined },
   mutualTls: createMutualTls({
     header: undefined,
     authorities: [],

@@ -64,6 +64,9 @@ export function contradictions(settings: ClientSettings, client: Standing): Reco
   }
   if (settings.certificateBound && isPublic) found.certificateBound = { code: 'clients.public_has_no_certificate' };
   else if (settings.certificateBound && settings.dpopBound) found.certificateBound = { code: 'clients.bound_twice' };
+  if (settings.backchannelAuthentication && isPublic) {
+    found.backchannelAuthentication = { code: 'clients.public_asks_nobody' };
+  }
   if (settings.fapi) Object.assign(found, fapiContradictions(settings, client, isPublic));
   return found;
 }

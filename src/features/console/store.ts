@@ -22,7 +22,10 @@ const FIND = `WITH found AS (
       coalesce((SELECT json_agg(DISTINCT r.name ORDER BY r.name) FROM effective_role x JOIN role r ON r.id = x.role_id
         WHERE x.user_id = u.id AND (x.expires_at IS NULL OR x.expires_at > $2) AND (NOT r.built_in OR EXISTS (
           SELECT FROM assignment a WHERE a.user_id = u.id AND a.role_id = r.id
-            AND (a.expires_at IS NULL OR a.expires_at > $2)))), '[]'::json) AS roles
+            AND (a.expires_at IS NULL OR a.expires_at > $2)))), '[]'::json) AS roles,
+      (SELECT count(*)::int FROM token t WHERE t.kind = 'BackchannelAuthenticationRequest' AND t.user_id = u.id
+        AND t.consumed_at IS NULL AND t.revoked_at IS NULL AND NOT t.payload ? 'decided'
+        AND (t.payload->>'goodUntil')::float8 > extract(epoch FROM $2::timestamptz)) AS open_approvals
     FROM console_session k JOIN session s ON s.uid = k.session_uid AND s.user_id = k.user_id
       JOIN user_account u ON u.id = k.user_id AND u.status = 'active'
     WHERE k.id_hash = $1 AND k.expires_at > $2 AND s.expires_at > $2
@@ -45,6 +48,7 @@ interface Row {
   session_uid: string;
   acr: string;
   auth_time: Date;
+  open_approvals: number;
 }
 
 export function createConsoleStore(deps: { db: Database; clock: Clock; idleSeconds: number }): ConsoleStore {
@@ -78,6 +82,7 @@ export function createConsoleStore(deps: { db: Database; clock: Clock; idleSecon
           sessionUid: row.session_uid,
           acr: row.acr,
           authTime: row.auth_time,
+          openApprovals: row.open_approvals,
         }
       );
     },

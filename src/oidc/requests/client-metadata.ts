@@ -25,6 +25,7 @@ export function protocolMetadata(settings: ClientSettings, type: 'application' |
     require_signed_request_object: settings.requireSignedRequests === true,
     response_modes: signedResponses ? SIGNED_MODES : PLAIN_MODES,
     authorization_signed_response_alg: RESPONSE_ALGORITHM,
+    ...(settings.backchannelAuthentication ? { backchannel_token_delivery_mode: 'poll' as const } : {}),
   } as Partial<ClientMetadata>;
 }
 

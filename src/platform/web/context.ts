@@ -11,6 +11,8 @@ export interface SignedInPerson {
   sessionUid: string;
   acr: string;
   authTime: Date;
+  /** Requests of applications that wait for this person's decision (CIBA). */
+  openApprovals?: number;
 }
 
 export type FlashKind = 'success' | 'info' | 'warning' | 'error';

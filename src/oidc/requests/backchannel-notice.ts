@@ -1,0 +1,12 @@
+import type { BackchannelNotice } from './backchannel.ts';
+
+/** The request that was stored a moment ago, between the store, which names its row, and whoever tells the person. */
+const notices = new WeakMap<object, BackchannelNotice>();
+
+export function keepNotice(ctx: object | undefined, notice: BackchannelNotice): void {
+  if (ctx) notices.set(ctx, notice);
+}
+
+export function noticeOf(ctx: object): BackchannelNotice | undefined {
+  return notices.get(ctx);
+}
