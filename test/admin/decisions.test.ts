@@ -226,6 +226,7 @@ beforeAll(async () => {
   await postern.parts.teams.members.addManager(team.id, target.email, BY_TEST);
   const trusted = { preset: 'custom', name: 'ci', issuer: 'https://ci.example.com', subject: 'ci' } as const;
   const trust = await postern.parts.workloadTrusts.create(service.id, trusted, BY_TEST);
+  const initial = await postern.parts.registration.tokens.create({ name: 'partners', policy: {} }, BY_TEST);
   const member = await prisma.teamMember.findFirstOrThrow();
   const secret = await prisma.clientSecret.findFirstOrThrow({ where: { clientId: application.clientId } });
   real = {
@@ -235,6 +236,7 @@ beforeAll(async () => {
     '/admin/teams': team.id,
     memberId: member.id,
     trustId: trust.id,
+    tokenId: initial.id,
     preset: 'custom',
     userId: target.id,
     '/admin/audit': (await prisma.auditEvent.findFirstOrThrow()).id,
@@ -264,6 +266,7 @@ function absent(path: string): string {
     secretId: id,
     memberId: id,
     trustId: id,
+    tokenId: id,
     preset: 'custom',
     userId: id,
     permissionId: id,

@@ -158,7 +158,7 @@ test('API permissions come from the policy, and from nowhere else', async () => 
     return got instanceof Error ? got.message : (await redeem(postern.url, application, got)).body.scope;
   };
   expect(await tokenOf(given.token)).toBe('read');
-  expect(await tokenOf((await initialToken(postern)).token)).toContain('error=invalid_scope');
+  expect(await tokenOf((await initialToken(postern)).token)).toContain('error=invalid_target');
 });
 
 describe('management', () => {

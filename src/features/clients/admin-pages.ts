@@ -22,6 +22,12 @@ export interface ApplicationPagesNeeds {
   issuer: string;
   /** The newest report that ended a secret of this client. */
   lastLeak(clientId: string): Promise<{ eventId: string; at: Date; prefix: string } | null>;
+  registrations: {
+    /** How an application registered itself, and what else it told (RFC 7591 section 2); null: an admin registered it. */
+    of(clientId: string): Promise<{ initialToken: { id: string; name: string }; told: object } | null>;
+    /** Which of these did. */
+    among(clientIds: readonly string[]): Promise<ReadonlySet<string>>;
+  };
   /** Every API permission that can be asked for. */
   allPermissions(): Promise<
     { audience: string; apiName: string; permissions: { ref: string; name: string; description: string }[] }[]
@@ -47,7 +53,7 @@ const BASE = '/admin/applications';
 
 /** Pages under /admin/applications. */
 export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
-  const { applications, views, admin, issuer, lastLeak, allPermissions } = needs;
+  const { applications, views, admin, issuer, lastLeak, allPermissions, registrations } = needs;
   const guards = [admin];
 
   function show(ctx: Ctx, view: string, model: { title: string; [name: string]: unknown }): void {
@@ -94,6 +100,7 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
       protocol,
       overlaps: SECRET_OVERLAPS,
       leak: await lastLeak(clientId),
+      registration: await registrations.of(clientId),
     });
   }
 
@@ -119,7 +126,8 @@ export function applicationAdminPages(needs: ApplicationPagesNeeds): Route[] {
       const { items, next, previous } = await applications.list({ search: query.q, after: query.after });
       const at = (after: string | undefined) => after && `${BASE}?${new URLSearchParams({ q: query.q, after })}`;
       const title = ctx.state.t('clients.title');
-      show(ctx, 'list', { title, items, q: query.q.trim(), next: at(next), previous: at(previous) });
+      const themselves = await registrations.among(items.map(({ clientId }) => clientId));
+      show(ctx, 'list', { title, items, themselves, q: query.q.trim(), next: at(next), previous: at(previous) });
     }),
 
     route({ method: 'GET', path: `${BASE}/new`, guards }, (ctx) => newPage(ctx)),
