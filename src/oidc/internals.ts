@@ -89,6 +89,9 @@ export function override(
     if (known && known.keys === keys) return known.client;
     const metadata = keys ? withKeys(record.metadata, keys) : record.metadata;
     const client = new inside.Client(deps.mutualTls ? metadata : withoutMutualTls(metadata));
+    // The library refuses a client whose types it does not know, such as one that was removed a moment ago. Which a
+    // client may ask for is decided at each request (rich-requests.ts).
+    Object.assign(client, { authorizationDetailsTypes: undefined });
     attachFacts(client, record.facts);
     instances.set(record, { client, keys });
     return client;
