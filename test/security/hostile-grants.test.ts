@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import Provider from 'oidc-provider';
 import { attackWithBodies } from '../support/hostile/bodies.ts';
 import { bearerTarget, exchangeByAudience, exchangeTarget } from '../support/hostile/delegated-grants.ts';
-import { codeTarget, refreshTarget } from '../support/hostile/person-grants.ts';
+import { backchannelTarget, codeTarget, refreshTarget } from '../support/hostile/person-grants.ts';
 import { clientCredentialsTargets, provenTarget } from '../support/hostile/service-grants.ts';
 import { attack, type Target } from '../support/hostile/target.ts';
 import { createWorld, type World } from '../support/hostile/world.ts';
@@ -54,6 +54,7 @@ const ROWS: Record<string, string[]> = {
   ],
   'authorization_code, public': ['client_id', 'code', 'code_verifier'],
   refresh_token: ['grant_type', 'authorization_details', 'refresh_token', 'scope', 'resource'],
+  CIBA: ['grant_type', 'auth_req_id', 'resource', 'authorization_details'],
 };
 
 beforeAll(async () => {
@@ -67,6 +68,7 @@ beforeAll(async () => {
     await codeTarget(world, 'confidential'),
     await codeTarget(world, 'public'),
     await refreshTarget(world),
+    await backchannelTarget(world),
   ];
   for (const target of made) targets.set(target.name, target);
 });

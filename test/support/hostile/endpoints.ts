@@ -212,7 +212,7 @@ export function pushTarget(world: World): Target {
   return {
     name: 'pushed authorization request',
     path: '/oauth2/par',
-    success: 201,
+    isGood: ({ status }) => status === 201,
     good: () => ({ params: known, headers: { authorization: basic(own.clientId, own.secret) } }),
     given: ({ body }) => ({ members: Object.keys(body), scope: new Set(), same: '', seconds: Number(body.expires_in) }),
     rows: [

@@ -1,10 +1,12 @@
-import { getCode } from '../oauth.ts';
-import { type Application, basic } from '../people.ts';
+import { asClient, getCode, postForm } from '../oauth.ts';
+import { type Application, BY_TEST, basic } from '../people.ts';
+import { everythingTold } from '../told.ts';
 import { AUTH, DETAILS, grantType, INVALID_REQUEST } from './service-grants.ts';
-import type { Target } from './target.ts';
+import type { Row, Target } from './target.ts';
 import { tokensOf, type World } from './world.ts';
 
 const PATH = '/oauth2/token';
+const CIBA = 'urn:openid:params:grant-type:ciba';
 const GRANT = ['invalid_grant'];
 const SERVICES_ONLY = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'];
 
@@ -141,6 +143,49 @@ export async function refreshTarget(world: World): Promise<Target> {
           'that was not granted': { value: () => back, codes: ['invalid_target'] },
         },
       },
+    ],
+  };
+}
+
+/** CIBA Core section 10.1: a request that nobody decided yet. A good poll says so, or that it comes too early. */
+export async function backchannelTarget(world: World): Promise<Target> {
+  const { postern, chain, applications } = world;
+  const [own, , stranger] = applications;
+  const ask = async (client: Application) => {
+    await postern.parts.applications.setProtocol(client.clientId, { backchannelAuthentication: true }, BY_TEST);
+    await everythingTold(postern);
+    const { body } = await postForm(
+      `${postern.url}/oauth2/backchannel_authentication`,
+      { scope: 'openid', login_hint: chain.person.email },
+      asClient(client).headers,
+    );
+    return String(body.auth_req_id);
+  };
+  const [held, strangers] = [await ask(own), await ask(stranger)];
+  const { access_token: token } = await tokensOf(world, own);
+  const open: Row['harmless'] = { faults: /./, why: 'nothing is given before the person decided' };
+  return {
+    name: 'CIBA',
+    path: PATH,
+    isGood: ({ body: { error } }) => error === 'authorization_pending' || error === 'slow_down',
+    good: () => ({
+      params: { grant_type: CIBA, auth_req_id: held, resource: chain.apis[0] ?? '' },
+      headers: { authorization: basic(own.clientId, own.secret) },
+    }),
+    given: () => ({ members: [], scope: new Set(), same: '', seconds: 0 }),
+    rows: [
+      grantType(SERVICES_ONLY),
+      {
+        name: 'auth_req_id',
+        absent: INVALID_REQUEST,
+        wrong: GRANT,
+        foreign: {
+          "another client's": { value: () => strangers, codes: GRANT },
+          'an access token': { value: () => token, codes: GRANT },
+        },
+      },
+      { name: 'resource', wrong: [], doubled: [], harmless: open },
+      DETAILS,
     ],
   };
 }

@@ -32,8 +32,8 @@ export interface Request {
 export interface Target {
   name: string;
   path: string;
-  /** Status of a good answer. */
-  success?: number;
+  /** Whether the answer is that of a good request; 200 where left out. */
+  isGood?(answer: Answer): boolean;
   rows: readonly Row[];
   /** Plain requests of it are answered without the library: each is sent both ways. */
   direct?: true;
@@ -112,15 +112,15 @@ async function casesOf(row: Row): Promise<Case[]> {
 
 /** Each fault of the row, one after the other; answers what was wrong about what came back. */
 export async function attack(postern: Postern, target: Target, row: Row): Promise<string[]> {
-  const { success = 200, given = givenBy } = target;
+  const { isGood = ({ status }: Answer) => status === 200, given = givenBy } = target;
   const url = `${postern.url}${target.path}`;
   const found: string[] = [];
   let refusals = 0;
 
   async function deliver(form: string, headers: Record<string, string>): Promise<Answer> {
     const answer = await sendForm(url, form, headers);
-    if (answer.status === success || row.spends) await target.renew?.(answer);
-    if (answer.status !== success) refusals += 1;
+    if (isGood(answer) || row.spends) await target.renew?.(answer);
+    if (!isGood(answer)) refusals += 1;
     return answer;
   }
   async function good(leave?: string): Promise<Answer> {
@@ -130,10 +130,10 @@ export async function attack(postern: Postern, target: Target, row: Row): Promis
 
   const before = await denials(postern);
   const base = await good();
-  if (base.status !== success) return [`the good request is refused: ${base.status} ${base.text}`];
+  if (!isGood(base)) return [`the good request is refused: ${base.status} ${base.text}`];
   const most = given(base);
   const bare = row.header || row.absent ? base : await good(row.name);
-  const mostAbsent = bare.status === success ? given(bare) : most;
+  const mostAbsent = isGood(bare) ? given(bare) : most;
 
   for (const { what, kind, codes, apply } of await casesOf(row)) {
     const { form, headers } = await apply(await target.good());
@@ -143,7 +143,7 @@ export async function attack(postern: Postern, target: Target, row: Row): Promis
       const answer = await deliver(form, way);
       const note = (problems: string[]) => found.push(...problems.map((problem) => `${what}: ${problem}`));
       said.push(`${answer.status} ${answer.body.error ?? ''}`);
-      if (answer.status !== success) {
+      if (!isGood(answer)) {
         note(faultsOfRefusal(answer, codes ?? []));
         continue;
       }
@@ -155,7 +155,7 @@ export async function attack(postern: Postern, target: Target, row: Row): Promis
     if (new Set(said).size > 1) found.push(`${what}: two ways, two answers: ${said.join(' and ')}`);
   }
   const last = await good();
-  if (last.status !== success) found.push(`the good request is refused afterwards: ${last.text}`);
+  if (!isGood(last)) found.push(`the good request is refused afterwards: ${last.text}`);
   const events = (await denials(postern)) - before;
   if (events !== refusals) found.push(`${refusals} refusals, ${events} events`);
   return found;
