@@ -5,11 +5,12 @@ import { clientCommands } from './commands/client.ts';
 import { doctorCommands } from './commands/doctor.ts';
 import { keyCommands } from './commands/keys.ts';
 import { protocolCommands } from './commands/protocol.ts';
+import { registrationTokenCommands } from './commands/registration-token.ts';
 import { serviceAccountCommands } from './commands/service-account.ts';
 import { setupCommands } from './commands/setup.ts';
 import { teamCommands } from './commands/team.ts';
-import { trustCommands } from './commands/trust.ts';
 import { tokenCommands } from './commands/token.ts';
+import { trustCommands } from './commands/trust.ts';
 import { userCommands } from './commands/user.ts';
 
 /** The whole command line; `postern help` prints it in this order. */
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   ...serviceAccountCommands,
   ...trustCommands,
   ...clientCommands,
+  ...registrationTokenCommands,
   ...protocolCommands,
   ...keyCommands,
   ...tokenCommands,

@@ -1,5 +1,7 @@
 import type { UserAdmin } from '../features/accounts/admin-service.ts';
 import type { Events } from '../features/audit-trail/module.ts';
+import type { InitialTokenInput, TokenState } from '../features/registration/initial-tokens.ts';
+import type { InitialTokenRow } from '../features/registration/store.ts';
 import type { TeamListItem } from '../features/teams/store.ts';
 import type { Revocation } from '../features/tokens/revoke-all.ts';
 import type { Tokens } from '../features/tokens/service.ts';
@@ -30,6 +32,8 @@ export interface ServiceAccountView {
   createdAt: Date;
   disabledAt: Date | null;
 }
+
+export type RegistrationTokenView = InitialTokenRow & { state: TokenState };
 
 /** `public` part of a signing key; never the private one. */
 export interface KeyView {
@@ -128,6 +132,15 @@ export interface Services {
     enable(id: string, by: ChangeBy): Promise<TrustRow>;
     delete(id: string, by: ChangeBy): Promise<TrustRow>;
   };
+  /** Tokens that let applications register themselves. */
+  registrationTokens: {
+    /** `token` in clear, this once. @throws invalid_input */
+    create(input: InitialTokenInput, by: ChangeBy): Promise<RegistrationTokenView & { token: string }>;
+    /** All of them, newest first, read in batches. */
+    list(): AsyncIterable<RegistrationTokenView>;
+    /** @throws registration.not_found, registration.ended */
+    revoke(id: string, by: ChangeBy): Promise<RegistrationTokenView>;
+  };
   clients: {
     create(input: NewClient, by: ChangeBy): Promise<{ clientId: string; clientSecret?: string }>;
     /**
@@ -142,7 +155,7 @@ export interface Services {
   };
   keys: {
     list(): Promise<KeyView[]>;
-    /** The next key signs from now on; the one before stays published until its last token has expired. */
+    /** The next key signs from now on; the one before stays published until its last token has expired. @throws signing_keys.too_soon */
     rotate(by: ChangeBy, alg: SigningAlg): Promise<KeyView[]>;
     /** This key leaked. @throws invalid_input, signing_keys.not_found, signing_keys.ended */
     revoke(

@@ -7,6 +7,7 @@ import type { Parts } from './parts.ts';
 /** What the command line may do: the same use cases as the pages, named as its commands name things. */
 export function createCliServices(foundation: Foundation, parts: Parts): Services {
   const { access, applications, serviceAccounts, teams, workloadTrusts } = parts;
+  const initialTokens = parts.registration.tokens;
 
   async function named(text: string) {
     const found = await serviceAccounts.find(text);
@@ -127,6 +128,25 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
       disable: (id, by) => trustAfter(id, () => workloadTrusts.disable(id, by)),
       enable: (id, by) => trustAfter(id, () => workloadTrusts.enable(id, by)),
       delete: (id, by) => trustAfter(id, () => workloadTrusts.remove(id, by)),
+    },
+
+    registrationTokens: {
+      async create(input, by) {
+        const made = await initialTokens.create(input, by);
+        return { ...made, state: initialTokens.stateOf(made) };
+      },
+      async *list() {
+        let after: string | undefined;
+        do {
+          const page = await initialTokens.list({ after });
+          for (const token of page.items) yield { ...token, state: initialTokens.stateOf(token) };
+          after = page.next;
+        } while (after !== undefined);
+      },
+      async revoke(id, by) {
+        const token = await initialTokens.revoke(id, by);
+        return { ...token, state: initialTokens.stateOf(token) };
+      },
     },
 
     clients: {

@@ -58,7 +58,7 @@ export interface RegisteredApplications {
   read(tx: Tx, clientId: string): Promise<RegisteredView | undefined>;
   /** Until the transaction ends, nobody else changes it: taken before anything else of it is. */
   lock(tx: Tx, clientId: string): Promise<void>;
-  /** Undefined where there was none. */
+  /** Undefined where there is none that works. */
   remove(tx: Tx, clientId: string): Promise<{ name: string; revokedTokens: number } | undefined>;
 }
 
@@ -154,7 +154,7 @@ export function createRegisteredApplications(deps: {
 
     async remove(tx, clientId) {
       const view = await store.findApplication(tx, clientId, clock.now());
-      if (!view) return undefined;
+      if (!view || view.disabledAt) return undefined;
       const revokedTokens = await deps.revokeTokens(tx, clientId);
       return (await registry.remove(tx, clientId)) ? { name: view.name, revokedTokens } : undefined;
     },

@@ -135,8 +135,10 @@ export async function findRegistration(db: Tx, clientId: string): Promise<Regist
   return row && toRegistration(row);
 }
 
+/** A disabled client can't manage itself. */
 export async function findByAccessToken(db: Tx, hash: Digest): Promise<RegistrationRow | null> {
-  const row = await db.clientRegistration.findUnique({ where: { accessTokenHash: hash }, include: withToken });
+  const where = { accessTokenHash: hash, client: { disabledAt: null } };
+  const row = await db.clientRegistration.findUnique({ where, include: withToken });
   return row && toRegistration(row);
 }
 
