@@ -7,6 +7,7 @@ const user = '{id, email, name, status, created_at, last_sign_in_at}';
 const serviceAccount = '{id, client_id, name, status, created_at}';
 const trust =
   '{id, service_account_id, name, preset, issuer, audience, claims, max_age, single_use, status, last_used_at}';
+const registrationToken = '{id, name, uses, used, state, expires_at, created_at, policy}';
 const keys = '{keys: [{kid, alg, status, created_at, activated_at, retires_at}]}';
 
 /** The one document of --json. A command without an entry fails the test of this page. */
@@ -22,6 +23,7 @@ const shapes: Record<string, string> = {
   'user delete': '{id, done}',
   'user export': 'the account with its roles, teams, factors, sessions, consents, tokens and events',
   'api create': '{id, audience, permissions}',
+  'api add-detail-type': '{audience, type}',
   'role create': '{id, name, permissions, includes}',
   'role assign': '{role, user or service_account or team, expires?}',
   'team create': '{id, name}',
@@ -43,6 +45,9 @@ const shapes: Record<string, string> = {
   'trust delete': trust,
   'client create': '{client_id, client_secret?}',
   'client set': '{client_id, client_secret?, settings}; settings: the switches that are on',
+  'registration-token create': registrationToken.replace('}', ', token}'),
+  'registration-token list': `{registration_tokens: [${registrationToken}]}`,
+  'registration-token revoke': registrationToken,
   'keys list': keys,
   'keys rotate': keys,
   'keys revoke': '{kid, alg, was, successor, tokens}; was: next, active or retiring; tokens: access tokens that ended',

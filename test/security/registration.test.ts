@@ -167,7 +167,7 @@ describe('who may register', () => {
     expect(made.length).toBe(7);
     expect(new Set(made.map(({ body }) => body.client_id)).size).toBe(7);
     // The others came too late, or found the service busy.
-    expect(new Set(answers.map(({ status }) => status)).difference(new Set([201, 401, 429, 503])).size).toBe(0);
+    expect(answers.filter(({ status }) => ![201, 401, 429, 503].includes(status))).toEqual([]);
     expect((await postern.parts.registration.tokens.applicationsOf(id)).length).toBe(7);
     expect(await postern.parts.registration.tokens.byId(id)).toMatchObject({ used: 7, uses: 7 });
   });
