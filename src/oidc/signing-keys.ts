@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import { exportJWK, type JWK } from 'jose';
 import { SIGNING_ALGORITHMS, type SigningAlg } from '../kernel/access-token.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { AppError } from '../kernel/errors.ts';
 import { AUDIT_COLUMNS, type Audit } from '../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../platform/audit/change.ts';
 import type { Envelope } from '../platform/crypto/envelope.ts';
@@ -55,6 +56,33 @@ export function rotateBy(activatedAt: Date): Date {
   return new Date(activatedAt.getTime() + ROTATE_AFTER_MS);
 }
 
+/** How long others may keep the key set. Whoever is told of a key that it does not know may wait as long, too. */
+export const KEY_SET_SECONDS = 30;
+/** So long a key is published before it signs, with a margin for the news to reach all processes. */
+const PUBLISHED_BEFORE_SECONDS = KEY_SET_SECONDS + 5;
+
+/** The schedule comes again. */
+function laterIfTooSoon(error: unknown): void {
+  if (!(error instanceof AppError && error.code === 'signing_keys.too_soon')) throw error;
+}
+
+const tooSoon = (seconds: number) =>
+  new AppError('signing_keys.too_soon', { status: 409, params: { seconds }, retryAfter: seconds });
+
+/** Until everybody who keeps the key set knows the key; one that is as old as the first was in every set that there was. */
+function secondsLeft(
+  waiting: { createdAt: Date } | undefined,
+  first: { createdAt: Date } | undefined,
+  now: Date,
+): number {
+  if (!waiting || !first) return PUBLISHED_BEFORE_SECONDS;
+  const made = waiting.createdAt.getTime();
+  if (made === first.createdAt.getTime()) return 0;
+  const left = Math.ceil(PUBLISHED_BEFORE_SECONDS - (now.getTime() - made) / 1000);
+  // Where another process made it, its clock may be ahead.
+  return Math.max(0, Math.min(PUBLISHED_BEFORE_SECONDS, left));
+}
+
 /** The longest that anything signed stays valid (an ID token), with a margin: so long a retired key is published. */
 const LONGEST_MS = (3600 + 600) * 1000;
 
@@ -75,6 +103,10 @@ export interface SigningKeys {
   /** Private keys for the library: the active ones sign, the others only verify (RFC 7517 section 4.3). */
   jwks(): Promise<{ keys: JWK[] }>;
   list(): Promise<SigningKeyView[]>;
+  /**
+   * The waiting key signs from now on. @throws signing_keys.too_soon, with the seconds to wait in retryAfter, while there
+   * can be services that do not know it
+   */
   rotate(origin: ChangeBy, alg?: SigningAlg): Promise<SigningKeyView[]>;
   /** Resolves when a key of this algorithm signs; makes it where there is none yet. */
   need(alg: SigningAlg): Promise<void>;
@@ -104,7 +136,7 @@ export async function createSigningKeys(deps: {
 }): Promise<SigningKeys> {
   const { db, envelope, audit, clock } = deps;
 
-  const made = (alg: SigningAlg, status: 'active' | 'next') => makeKey(envelope, alg, status, clock.now());
+  const made = (alg: SigningAlg, status: 'active' | 'next', now = clock.now()) => makeKey(envelope, alg, status, now);
 
   async function need(alg: SigningAlg): Promise<void> {
     const there = await db.query('signing-key-of', ACTIVE_OF, [alg]);
@@ -113,9 +145,10 @@ export async function createSigningKeys(deps: {
 
   /** Of those that begin together one makes it: the others wait, and find it there. */
   async function createFirst(alg: SigningAlg): Promise<void> {
-    const first = await made(alg, 'active');
+    const now = clock.now();
+    const first = await made(alg, 'active', now);
     // The successor of a key that is slow to make waits until the schedule asks for it.
-    const keys = isSlowToMake(alg) ? [first] : [first, await made(alg, 'next')];
+    const keys = isSlowToMake(alg) ? [first] : [first, await made(alg, 'next', now)];
     const event = audit.row({
       action: 'key.create',
       outcome: 'success',
@@ -136,11 +169,6 @@ export async function createSigningKeys(deps: {
   }
 
   const serialise = (tx: Tx) => tx.$executeRawUnsafe(SERIALISE);
-
-  async function add(tx: Tx, key: NewKey): Promise<string> {
-    await tx.signingKey.create({ data: { ...key, publicJwk: key.publicJwk } });
-    return key.kid;
-  }
 
   for (const alg of AT_START) await need(alg);
 
@@ -184,7 +212,7 @@ export async function createSigningKeys(deps: {
         if (of('active').length === 0) await createFirst(alg);
         if (of('next').length === 0) await publishSuccessor(alg);
         else if (of('active').some((key) => rotateBy(key.activatedAt ?? key.createdAt) <= clock.now())) {
-          await rotate({ by: { type: 'system', id: 'schedule' } }, alg);
+          await rotate({ by: { type: 'system', id: 'schedule' } }, alg).catch(laterIfTooSoon);
         }
       }
       if (keys.some((key) => key.status === 'retiring' && key.retiresAt && key.retiresAt <= clock.now())) {
@@ -206,23 +234,23 @@ export async function createSigningKeys(deps: {
 
   async function rotate(origin: ChangeBy, alg: SigningAlg = 'ES256'): Promise<SigningKeyView[]> {
     // Before the transaction: an RSA key takes its time, and others wait for the lock.
-    const spares = [await made(alg, 'next')];
-    if (!(await list()).some((key) => key.alg === alg && key.status === 'next')) spares.push(await made(alg, 'next'));
+    if (!(await list()).some((key) => key.alg === alg && key.status === 'next')) await publishSuccessor(alg);
+    const spare = await made(alg, 'next');
     await db.tx(async (tx) => {
       await serialise(tx);
       const now = clock.now();
-      const current = await tx.signingKey.findMany({ where: { alg, status: 'active' }, select: { kid: true } });
-      const waiting = await tx.signingKey.findFirst({
-        where: { alg, status: 'next' },
-        orderBy: { createdAt: 'asc' },
-      });
-      const successor = waiting?.kid ?? (await add(tx, spares.pop() ?? (await made(alg, 'next'))));
+      const known = await tx.signingKey.findMany({ where: { alg }, orderBy: { createdAt: 'asc' } });
+      const current = known.filter((key) => key.status === 'active');
+      const waiting = known.find((key) => key.status === 'next');
+      const seconds = secondsLeft(waiting, known[0], now);
+      if (!waiting || seconds > 0) throw tooSoon(seconds);
+      const successor = waiting.kid;
       await tx.signingKey.updateMany({
         where: { alg, status: 'active' },
         data: { status: 'retiring', retiresAt: new Date(now.getTime() + LONGEST_MS) },
       });
       await tx.signingKey.update({ where: { kid: successor }, data: { status: 'active', activatedAt: now } });
-      await add(tx, spares.pop() ?? (await made(alg, 'next')));
+      await tx.signingKey.create({ data: spare });
       await audit.in(
         tx,
         changeEvent(origin, {

@@ -27,6 +27,7 @@ import {
 } from '../support/people.ts';
 import { type Postern, startPostern, TEST_MASTER_KEY } from '../support/postern.ts';
 import { type PosternProcess, startProcesses } from '../support/process.ts';
+import { moveTime } from '../support/time.ts';
 import { until } from '../support/until.ts';
 
 /** Takes keys away and asks the database; tokens are asked for, and shown, at two other processes. */
@@ -205,6 +206,7 @@ describe('a key that leaked', () => {
     expect(await of('active')).toEqual(before);
     expect(await of('next')).not.toContain(waiting);
     expect(await of('next')).toHaveLength(1);
+    moveTime(36);
     await keys.rotate(BY_TEST, 'EdDSA');
     const [signs, former = ''] = [await of('active'), (await of('retiring'))[0]];
     expect(await signingKeys.revoke(BY_TEST, { kid: former, reason: 'late' })).toMatchObject({ was: 'retiring' });
@@ -234,7 +236,11 @@ test('an admin sees the keys, rotates them, and takes one away after reading wha
   const browser = await browserOf(maker, admin, '/admin/signing-keys');
   const list = await browser.get('/admin/signing-keys');
   expect(list.text).toContain('ES256');
-  const rotated = await browser.submit(list, '/rotate', { alg: 'RS256' });
+  await maker.parts.keys.maintain();
+  const early = await browser.submit(list, '/rotate', { alg: 'RS256' });
+  expect(early.text).toContain('services may not know it yet');
+  moveTime(36);
+  const rotated = await browser.submit(early, '/rotate', { alg: 'RS256' });
   expect(rotated.text).toContain('The waiting key signs RS256 from now on.');
   const key = (await maker.parts.keys.list()).find(({ alg, status }) => alg === 'RS256' && status === 'active');
   const ask = await browser.get(`/admin/signing-keys/${key?.kid}/leaked`);

@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { SIGNING_ALGORITHMS } from '../../kernel/access-token.ts';
+import { AppError } from '../../kernel/errors.ts';
 import type { Command } from '../command.ts';
 import type { KeyView } from '../services.ts';
 import { author, oneOf, table } from './shared-options.ts';
@@ -16,7 +18,9 @@ export const keyCommands: readonly Command[] = [
   {
     noun: 'keys',
     verb: 'rotate',
-    summary: 'Sign with the next key from now on; the old one stays published until its tokens have expired.',
+    summary:
+      'Sign with the next key from now on; the old one stays published until its tokens have expired. Waits while the ' +
+      'next key is not published for long enough.',
     options: {
       alg: {
         type: 'text',
@@ -26,7 +30,17 @@ export const keyCommands: readonly Command[] = [
     },
     async run({ input, services, surroundings }) {
       const alg = oneOf(SIGNING_ALGORITHMS, input.optional('alg'));
-      return asOutcome(await (await services()).keys.rotate(author(surroundings), alg));
+      const { keys } = await services();
+      for (;;) {
+        try {
+          return asOutcome(await keys.rotate(author(surroundings), alg));
+        } catch (error) {
+          if (!(error instanceof AppError && error.code === 'signing_keys.too_soon')) throw error;
+          const seconds = error.retryAfter ?? 1;
+          await surroundings.err(`The waiting key was published a moment ago: rotating in ${seconds} s.\n`);
+          await setTimeout(seconds * 1000);
+        }
+      }
     },
   },
   {

@@ -47,8 +47,13 @@ export function signingKeyAdminPages(needs: { keys: SigningKeyAdmin; views: View
     route(
       { method: 'POST', path: `${BASE}/rotate`, guards, body: rotateForm, invalid: (ctx) => listPage(ctx) },
       async (ctx, { body }) => {
-        await keys.rotate(originOf(ctx), body.alg);
-        flash(ctx, 'success', 'signing_keys.rotated', { alg: body.alg });
+        try {
+          await keys.rotate(originOf(ctx), body.alg);
+          flash(ctx, 'success', 'signing_keys.rotated', { alg: body.alg });
+        } catch (error) {
+          if (!(error instanceof AppError && error.code === 'signing_keys.too_soon')) throw error;
+          flash(ctx, 'info', `error.${error.code}`, error.params);
+        }
         seeOther(ctx, BASE);
       },
     ),

@@ -26,6 +26,7 @@ export interface LeakedKey {
 /** The keys that sign, for admins to see, to rotate and to take away. */
 export interface SigningKeyAdmin {
   list(): Promise<KeyView[]>;
+  /** @throws signing_keys.too_soon, with the seconds to wait in retryAfter */
   rotate(origin: ChangeBy, alg?: SigningAlg): Promise<KeyView[]>;
   /** @throws invalid_input, signing_keys.not_found, signing_keys.ended */
   revoke(origin: ChangeBy, leaked: { kid: string; reason: string }): Promise<LeakedKey>;
