@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { apiCommands, roleCommands } from './commands/access.ts';
 import { auditCommands } from './commands/audit.ts';
 import { clientCommands } from './commands/client.ts';
+import { detailTypeCommands } from './commands/detail-type.ts';
 import { doctorCommands } from './commands/doctor.ts';
 import { keyCommands } from './commands/keys.ts';
 import { protocolCommands } from './commands/protocol.ts';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   ...setupCommands,
   ...userCommands,
   ...apiCommands,
+  ...detailTypeCommands,
   ...roleCommands,
   ...teamCommands,
   ...serviceAccountCommands,

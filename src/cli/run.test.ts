@@ -154,6 +154,7 @@ describe('command line', () => {
         seen.push(input);
         return { id: '1', audience: input.audience, permissions: ['read'] };
       },
+      addDetailType: async () => undefined,
     };
     const { run } = stage({ apis });
     expect(await run('api', 'create', '--audience', 'urn:x', '--permission', 'read=Read', ...options)).toBe(0);

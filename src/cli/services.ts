@@ -67,6 +67,12 @@ export interface Services {
       },
       by: ChangeBy,
     ): Promise<{ id: string; audience: string; permissions: string[] }>;
+    /** `schema`: JSON text. @throws invalid_input, AppError('apis.not_found', 404) */
+    addDetailType(
+      audience: string,
+      input: { type: string; description: string; schema: string },
+      by: ChangeBy,
+    ): Promise<void>;
   };
   roles: {
     create(
@@ -149,7 +155,12 @@ export interface Services {
      */
     set(
       clientId: string,
-      change: { auth?: 'secret' | 'private_key_jwt'; jwks?: string; switches: Record<string, boolean> },
+      change: {
+        auth?: 'secret' | 'private_key_jwt';
+        jwks?: string;
+        /** `authorizationDetailTypes` is all of them. */
+        switches: Record<string, boolean | string[]>;
+      },
       by: ChangeBy,
     ): Promise<{ clientId: string; clientSecret?: string; settings: ClientSettings }>;
   };

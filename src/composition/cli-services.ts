@@ -41,7 +41,10 @@ export function createCliServices(foundation: Foundation, parts: Parts): Service
     tokens: parts.tokens,
     keys: parts.signingKeys,
 
-    apis: { create: (input, by) => access.apis.create(input, by) },
+    apis: {
+      create: (input, by) => access.apis.create(input, by),
+      addDetailType: (audience, input, by) => access.detailTypes.addTo(audience, input, by),
+    },
 
     roles: {
       async create(input, by) {

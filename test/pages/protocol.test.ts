@@ -70,7 +70,7 @@ describe('an application', () => {
   test('what this installation does not have is not shown, and not taken', async () => {
     const { clientId } = await createApplication(postern);
     const page = await admin.get(at(clientId, '/protocol'));
-    for (const name of ['certificateBound', 'backchannelAuthentication', 'authorizationDetailTypes']) {
+    for (const name of ['certificateBound', 'authorizationDetailTypes']) {
       expect(page.html).not.toContain(`name="${name}`);
     }
     const refused = await admin.submit(page, 'fapi', { certificateBound: 'on' });

@@ -111,6 +111,7 @@ describe('the backchannel endpoint', () => {
   });
 
   test('S27 is for clients that an admin switched it on for, and never for public ones', async () => {
+    await newWorld();
     const { applications } = postern.parts;
     await applications.setProtocol(world.application.clientId, { backchannelAuthentication: false }, BY_TEST);
     // Told by a notification a moment later; the row decides where there was none.
@@ -132,6 +133,7 @@ describe('the backchannel endpoint', () => {
   });
 
   test('S90 a flood of prompts ends at five open ones and at twenty in an hour, for all applications together', async () => {
+    await newWorld();
     const answers = await Promise.all(Array.from({ length: 12 }, () => askFor(postern.url, world)));
     const won = answers.filter(({ status }) => status === 200);
     expect(won).toHaveLength(5);

@@ -62,6 +62,7 @@ describe('metadata', () => {
       'refresh_token',
       'urn:ietf:params:oauth:grant-type:jwt-bearer',
       'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:openid:params:grant-type:ciba',
     ]);
     expect([...(document.scopes_supported as string[])].sort()).toEqual(
       ['email', 'offline_access', 'openid', 'profile', 'roles', 'groups'].sort(),
@@ -71,9 +72,13 @@ describe('metadata', () => {
       request_object_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA'],
       authorization_signing_alg_values_supported: ['ES256'],
       claims_parameter_supported: true,
+      backchannel_token_delivery_modes_supported: ['poll'],
+      backchannel_user_code_parameter_supported: false,
       dpop_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA', 'PS256'],
       introspection_signing_alg_values_supported: expect.arrayContaining(['ES256', 'EdDSA', 'RS256']),
     });
+    // RFC 8414 section 2: a list without entries is left out, and no API declared a type.
+    expect(document).not.toHaveProperty('authorization_details_types_supported');
     // RFC 9126 section 5: false where it is left out.
     expect(document.require_pushed_authorization_requests ?? false).toBe(false);
     expect([...(document.response_modes_supported as string[])].sort()).toEqual(
@@ -83,6 +88,7 @@ describe('metadata', () => {
     const listed = Object.entries(document).filter(([name]) => /_endpoint$|_uri$/.test(name));
     expect(listed.map(([name]) => name).sort()).toEqual([
       'authorization_endpoint',
+      'backchannel_authentication_endpoint',
       'end_session_endpoint',
       'introspection_endpoint',
       'jwks_uri',
@@ -93,7 +99,7 @@ describe('metadata', () => {
     ]);
     for (const [name, address] of listed) {
       expect(String(address).startsWith(`${postern.url}/oauth2/`)).toBe(true);
-      const method = /token|introspect|revo|pushed/.test(name) ? 'POST' : 'GET';
+      const method = /token|introspect|revo|pushed|backchannel/.test(name) ? 'POST' : 'GET';
       const response = await fetch(String(address), { method, redirect: 'manual' });
       await response.body?.cancel();
       expect({ name, found: response.status !== 404 && response.status < 500 }).toEqual({ name, found: true });
@@ -101,7 +107,7 @@ describe('metadata', () => {
   });
 
   test('S54 what is not listed is not served', async () => {
-    for (const path of ['device_authorization', 'device', 'register', 'backchannel_authentication', 'x']) {
+    for (const path of ['device_authorization', 'device', 'register', 'x']) {
       for (const method of ['GET', 'POST']) {
         const response = await fetch(`${postern.url}/oauth2/${path}`, { method });
         await response.body?.cancel();

@@ -59,6 +59,12 @@ export const protocolCommands: readonly Command[] = [
     options: {
       client: { type: 'text', required: true, value: 'CLIENT_ID', help: 'The application.' },
       ...optionsOf(SWITCHES),
+      'detail-type': {
+        type: 'text',
+        many: true,
+        value: 'T',
+        help: 'A type of authorization details that it may ask for; those that are left out end. Empty text for none.',
+      },
       jwks: { type: 'text', value: 'FILE', help: 'Its public keys, a JWK Set, for signed requests and assertions.' },
       auth: {
         type: 'text',
@@ -78,10 +84,14 @@ export const protocolCommands: readonly Command[] = [
       const jwks = file === undefined ? undefined : await surroundings.readFile(file);
       const auth = input.optional('auth') as 'secret' | 'private_key_jwt' | undefined;
       const { clients } = await services();
+      const types = input.list('detail-type');
       const change = {
         ...(auth && { auth }),
         ...(jwks !== undefined && { jwks }),
-        switches: switchesIn(input, SWITCHES),
+        switches: {
+          ...switchesIn(input, SWITCHES),
+          ...(types.length > 0 && { authorizationDetailTypes: types.filter((type) => type !== '') }),
+        },
       };
       const done = await clients.set(input.text('client'), change, author(surroundings));
       return outcome({ client_id: done.clientId }, done.settings, done.clientSecret);

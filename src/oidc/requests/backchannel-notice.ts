@@ -1,4 +1,11 @@
-import type { BackchannelNotice } from './backchannel.ts';
+/** A request that waits for its person, for whoever tells them. */
+export interface BackchannelNotice {
+  /** Of the request's row. */
+  id: string;
+  person: { email: string; name: string };
+  application: string;
+  bindingMessage: string | undefined;
+}
 
 /** The request that was stored a moment ago, between the store, which names its row, and whoever tells the person. */
 const notices = new WeakMap<object, BackchannelNotice>();

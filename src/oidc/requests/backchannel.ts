@@ -1,6 +1,6 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { isPlainText } from '../../kernel/text.ts';
-import { noticeOf } from './backchannel-notice.ts';
+import { type BackchannelNotice, noticeOf } from './backchannel-notice.ts';
 import { KIND } from './backchannel-store.ts';
 
 /** Seconds that a request is open: unless it says otherwise (requested_expiry), and at the most. */
@@ -11,15 +11,6 @@ const LONGEST_MESSAGE = 64;
 const LONGEST_HINT = 320;
 
 type Feature = NonNullable<NonNullable<Configuration['features']>['ciba']>;
-
-/** A request that waits for its person, for whoever tells them. */
-export interface BackchannelNotice {
-  /** Of the request's row. */
-  id: string;
-  person: { email: string; name: string };
-  application: string;
-  bindingMessage: string | undefined;
-}
 
 export interface BackchannelNeeds {
   /** The id of the person who signs in by this name. */
