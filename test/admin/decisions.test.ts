@@ -234,6 +234,7 @@ beforeAll(async () => {
     '/admin/service-accounts': service.id,
     '/admin/apis': api.id,
     '/admin/teams': team.id,
+    '/account/approvals': randomUUID(),
     memberId: member.id,
     trustId: trust.id,
     tokenId: initial.id,
