@@ -36,7 +36,7 @@ const form = z.strictObject({
   applicationTypes: texts,
   authMethods: texts,
   scopes: texts,
-  refreshTokens: ticked,
+  refresh: ticked,
   keysRequired: ticked,
   redirectHosts: z.string(),
   permissions: texts,
@@ -47,7 +47,7 @@ const blank = {
   applicationTypes: APPLICATION_TYPES,
   authMethods: AUTH_METHODS,
   scopes: ['openid', 'profile', 'email'],
-  refreshTokens: true,
+  refresh: true,
   permissions: [],
 };
 
@@ -73,7 +73,7 @@ export function registrationAdminPages(needs: RegistrationPagesNeeds): Route[] {
       ? {
           ...unticked,
           ...given.values,
-          refreshTokens: Boolean(given.values.refreshTokens),
+          refresh: Boolean(given.values.refresh),
           keysRequired: Boolean(given.values.keysRequired),
         }
       : blank;
@@ -121,14 +121,14 @@ export function registrationAdminPages(needs: RegistrationPagesNeeds): Route[] {
 
 /** A posted form as the use case takes it; what is not on its lists is refused there. */
 function policyOf(body: z.output<typeof form>): Parameters<InitialTokens['create']>[0]['policy'] {
-  const { applicationTypes, authMethods, scopes, refreshTokens, keysRequired, redirectHosts, permissions } = body;
+  const { applicationTypes, authMethods, scopes, refresh, keysRequired, redirectHosts, permissions } = body;
   const chosen = { applicationTypes, authMethods, scopes: ['openid', ...scopes] } as Pick<
     Parameters<InitialTokens['create']>[0]['policy'],
     'applicationTypes' | 'authMethods' | 'scopes'
   >;
   return {
     ...chosen,
-    grantTypes: refreshTokens ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
+    grantTypes: refresh ? ['authorization_code', 'refresh_token'] : ['authorization_code'],
     keysRequired: keysRequired === 'on',
     redirectHosts: redirectHosts.split(/\r?\n/),
     permissions,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { check, invalidInput } from '../../kernel/check.ts';
 import { after, type Clock } from '../../kernel/clock.ts';
+import { AppError, type FieldError } from '../../kernel/errors.ts';
 import { isId, newId, randomToken } from '../../kernel/ids.ts';
 import { decodeTimeCursor, type Page } from '../../kernel/paging.ts';
 import { isPlainText } from '../../kernel/text.ts';
@@ -79,6 +80,26 @@ export function createInitialTokens(deps: {
     return end;
   }
 
+  /** All of a form at once, so that it shows everything that is wrong. @throws invalid_input */
+  function read(input: InitialTokenInput) {
+    const fields: Record<string, FieldError> = {};
+    const attempt = <T>(work: () => T): T | undefined => {
+      try {
+        return work();
+      } catch (error) {
+        if (!(error instanceof AppError) || !error.fields) throw error;
+        Object.assign(fields, error.fields);
+        return undefined;
+      }
+    };
+    const { name, uses = 1, expires = '' } = input;
+    const told = attempt(() => check(tokenInput, { name, uses, expires }));
+    const policy = attempt(() => check(policyInput, input.policy));
+    const expiresAt = attempt(() => endOf(expires.trim()));
+    if (!told || !policy || !expiresAt) throw invalidInput(fields);
+    return { ...told, policy, expiresAt };
+  }
+
   function stateOf({ revokedAt, expiresAt, used, uses }: store.InitialTokenRow): TokenState {
     if (revokedAt) return 'revoked';
     if (used >= uses) return 'used_up';
@@ -91,13 +112,7 @@ export function createInitialTokens(deps: {
     stateOf,
 
     async create(input, origin) {
-      const { name, uses, expires } = check(tokenInput, {
-        name: input.name,
-        uses: input.uses ?? 1,
-        expires: input.expires ?? '',
-      });
-      const policy = check(policyInput, input.policy);
-      const expiresAt = endOf(expires);
+      const { name, uses, policy, expiresAt } = read(input);
       const token = `pia_${randomToken(32)}`;
       const at = clock.now();
       const row = { id: newId(at.getTime()), name, prefix: token.slice(0, 10), policy, uses, expiresAt };
