@@ -53,7 +53,7 @@ const MOST = {
 };
 
 /** What the product does on its own, whoever asks. */
-const BACKGROUND = /^lease\.|^use\.|^clean\.|^(?:UN)?LISTEN\b/;
+const BACKGROUND = /^lease\.|^use\.|^clean\.|^signing-key|^detail-types$|^(?:UN)?LISTEN\b/;
 /** Long enough for what a flow leaves behind to be sent. */
 const SETTLED_MS = 50;
 
@@ -134,6 +134,8 @@ describe('statements', () => {
     application = await createApplication(postern);
     person = await createPerson(postern);
     agent = createAgent(postern.url);
+    // What the schedule would do in the midst of a flow.
+    await postern.parts.keys.maintain();
     await everythingTold();
     // What is read once and then kept is not part of a flow: clients, and the statements that connections prepare.
     await warm(service);
