@@ -56,6 +56,12 @@ export function ask(question: Question): Promise<Reply> {
       });
     });
     sent.on('error', reject);
+    // Another protocol (101) was not asked for. Nothing but this event tells of it, the end of the time neither.
+    sent.on('upgrade', (_answer, socket) => {
+      socket.destroy();
+      const detail = { host: url.host, reason: 'another protocol (status 101)' };
+      reject(new AppError('outgoing.answer', { status: 502, detail }));
+    });
     sent.end(body);
   });
 }
@@ -64,6 +70,9 @@ async function read(answer: IncomingMessage, host: string, maxBytes: number): Pr
   const fail = (reason: string) => new AppError('outgoing.answer', { status: 502, detail: { host, reason } });
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') throw fail('a Content-Encoding that was not asked for');
+  const status = answer.statusCode ?? 0;
+  // RFC 9110 section 15; a Response of fetch can hold no other.
+  if (status < 200 || status > 599) throw fail(`status ${status}`);
   const chunks: Buffer[] = [];
   let received = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -76,7 +85,7 @@ async function read(answer: IncomingMessage, host: string, maxBytes: number): Pr
     if (!HOP_BY_HOP.has(name)) for (const one of value ?? []) headers.append(name, one);
   }
   const type = answer.headers['content-type'] ?? '';
-  return { status: answer.statusCode ?? 0, headers, type, body: Buffer.concat(chunks) };
+  return { status, headers, type, body: Buffer.concat(chunks) };
 }
 
 function only(addresses: Resolved[]): LookupFunction {

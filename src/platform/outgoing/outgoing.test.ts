@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createRawServer } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import type { AppError } from '../../kernel/errors.ts';
 import { createOutgoing, type Outgoing } from './outgoing.ts';
@@ -250,4 +250,23 @@ test('fetch posts a body, under the same guard', async () => {
   const type = 'application/x-www-form-urlencoded';
   expect(await answer.json()).toEqual({ method: 'POST', type, one: '1', body: 'logout_token=%C3%BC' });
   expect((await problem(createOutgoing({ allow: [] }).fetch(`http://127.0.0.1:${port}/`))).code).toBe('outgoing.url');
+});
+
+test.each([
+  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+  'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+  'HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n',
+])('an answer that is none of HTTP (%j) ends the request and gives its place back', async (answer) => {
+  const server = createRawServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.write(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const outgoing = local({ mostToOneHost: 1 });
+  for (const ask of [() => outgoing.json(url), () => outgoing.fetch(url)]) {
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000, undefined).unref());
+    expect(await Promise.race([problem(ask()), late])).toMatchObject({ code: 'outgoing.answer', status: 502 });
+  }
+  server.close();
 });
