@@ -162,6 +162,21 @@ describe('command line', () => {
     expect(seen).toEqual([{ audience: 'urn:x', permissions, ...form }]);
   });
 
+  test('api add-detail-type hands on the schema of the file', async () => {
+    const seen: unknown[] = [];
+    const apis: Services['apis'] = {
+      create: async () => ({ id: '1', audience: '', permissions: [] }),
+      async addDetailType(audience, type) {
+        seen.push(audience, type);
+      },
+    };
+    const { run, written } = stage({ apis }, '{"type":"object"}');
+    const named = ['--audience', 'urn:x', '--type', 'payment', '--description', 'Pay', '--schema', 'payment.json'];
+    expect(await run('api', 'add-detail-type', ...named, '--json')).toBe(0);
+    expect(seen).toEqual(['urn:x', { type: 'payment', description: 'Pay', schema: '{"type":"object"}' }]);
+    expect(JSON.parse(written.out)).toEqual({ audience: 'urn:x', type: 'payment' });
+  });
+
   test.each([
     [['--client', 'svc_1'], { client: 'svc_1' }, { client: 'c', tokens: 3 }],
     [['--user', 'ada@example.com'], { user: 'ada@example.com' }, { user: 'c', tokens: 3 }],
