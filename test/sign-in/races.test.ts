@@ -5,6 +5,7 @@ import { authorizePath, codeRequest } from '../support/oauth.ts';
 import { type Application, BY_TEST, createApplication, createPerson, type Person } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { type PosternProcess, startProcesses } from '../support/process.ts';
+import { until } from '../support/until.ts';
 
 /** Two processes on one database; every try goes to either of them in turn. */
 let postern: Postern;
@@ -52,6 +53,28 @@ function both(work: (origin: string, index: number) => Promise<Page>): Promise<P
 function events(personId: string, action: string, outcome = 'success'): Promise<number> {
   return postern.db.prisma.auditEvent.count({ where: { action, outcome, targetId: personId } });
 }
+
+describe('S65 S70 what one person proved in an interaction counts for nobody else', () => {
+  test('a recovery code is of no use to the person whose password was proven while it was looked up', async () => {
+    const [mallory, alice] = [await createPerson(postern), await createPerson(postern)];
+    const { recovery } = postern.parts.credentials;
+    const [code = ''] = await postern.db.tx((tx) => recovery.create(tx, mallory.id));
+    const { agent, uid, csrf } = await atFactor(mallory);
+    let proof: Promise<Page> | undefined;
+    await postern.db.tx(async (tx) => {
+      await tx.$queryRaw`SELECT 1 AS held FROM recovery_code WHERE user_id = ${mallory.id}::uuid FOR UPDATE`;
+      proof = agent.clone().post(`/interaction/${uid}/recovery`, { _csrf: csrf, code });
+      await until(async () => (await waitingForCodes()) > 0);
+      const { email: login, password: known } = alice;
+      await agent.post(`/interaction/${uid}/password`, { _csrf: csrf, login, password: known });
+    });
+    expect((await proof)?.status).toBe(200);
+    expect((await agent.get(`/interaction/${uid}`)).url).toMatch(/\/factor$/);
+    expect((await agent.get(`/interaction/${uid}/enroll`)).url).toMatch(/\/factor$/);
+    const attempts = await postern.db.prisma.signInAttempt.findMany({ where: { userId: alice.id } });
+    expect(attempts.map(({ amr, mustEnroll }) => ({ amr, mustEnroll }))).toEqual([{ amr: ['pwd'], mustEnroll: false }]);
+  });
+});
 
 describe('50 parallel tries over two processes have one winner', () => {
   test('S66 of one authenticator code, in ten browsers', async () => {
@@ -130,3 +153,14 @@ describe('50 parallel tries over two processes have one winner', () => {
     expect((await createAgent(neighbour.url).get(`${link.pathname}${link.search}`)).status).toBe(404);
   });
 });
+
+/** Statements that are held up by a lock on recovery codes. */
+async function waitingForCodes(): Promise<number> {
+  const [row] = await postern.db.query<{ waiting: number }>(
+    'test-waiting',
+    `SELECT count(*)::int AS waiting FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%recovery_code%'`,
+    [],
+  );
+  return row?.waiting ?? 0;
+}

@@ -68,10 +68,10 @@ export function createFactorStep(needs: Needs, store: AttemptStore, progress: Pr
       const uidHash = progress.uidHash(interaction);
       return db.tx(async (tx) => {
         await audit.in(tx, tries.success(one));
-        // The other window may have finished with the authenticator: then the code is spent and this one is too late.
-        if ((await store.lock(tx, uidHash)) === null) return { kind: 'elsewhere' } as const;
-        await store.recovered(tx, uidHash, seed);
-        return { kind: 'proven' } as const;
+        // The other window may have finished with the authenticator, or begun anew as somebody else: then the code is
+        // spent and this one is too late. It never counts for a person other than the one that it belongs to.
+        const proven = await store.recovered(tx, uidHash, one.account.id, seed);
+        return { kind: proven ? 'proven' : 'elsewhere' } as const;
       });
     },
   };

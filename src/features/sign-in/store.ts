@@ -30,7 +30,8 @@ export interface AttemptStore {
    */
   begin(uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
   beginIn(tx: Tx, uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
-  recovered(tx: Tx, uidHash: Buffer, enrollEnc: Buffer): Promise<void>;
+  /** False where the attempt ended meanwhile, or became another person's. */
+  recovered(tx: Tx, uidHash: Buffer, userId: string, enrollEnc: Buffer): Promise<boolean>;
   enrolled(tx: Tx, uidHash: Buffer, amr: Method[], at: Date): Promise<void>;
   /**
    * Ends the attempt and notes the sign-in at the person. True for exactly one caller, and only while the account is
@@ -134,11 +135,12 @@ export function createAttemptStore(db: Database): AttemptStore {
     async beginIn(tx, uidHash, attempt, event) {
       await tx.$executeRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event));
     },
-    async recovered(tx, uidHash, enrollEnc) {
-      await tx.signInAttempt.update({
-        where: { uidHash: bytes(uidHash) },
+    async recovered(tx, uidHash, userId, enrollEnc) {
+      const { count } = await tx.signInAttempt.updateMany({
+        where: { uidHash: bytes(uidHash), userId },
         data: { amr: ['pwd', 'recovery'], mustEnroll: true, enrollEnc: bytes(enrollEnc) },
       });
+      return count === 1;
     },
     async enrolled(tx, uidHash, amr, at) {
       await tx.signInAttempt.update({
