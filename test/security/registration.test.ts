@@ -238,6 +238,11 @@ describe('S4 hostile metadata is refused, and nothing is registered', () => {
     ['a method that is an object', 'token_endpoint_auth_method', { token_endpoint_auth_method: { a: 1 } }],
     ['a method that is a list', 'token_endpoint_auth_method', { token_endpoint_auth_method: ['none'] }],
     [
+      'a method that is no text and can not be made one',
+      'token_endpoint_auth_method',
+      { token_endpoint_auth_method: { toString: 1, valueOf: 1 } },
+    ],
+    [
       'a native application with a secret',
       'token_endpoint_auth_method',
       { application_type: 'native', token_endpoint_auth_method: 'client_secret_basic', redirect_uris: ['a.b:/cb'] },
@@ -249,6 +254,8 @@ describe('S4 hostile metadata is refused, and nothing is registered', () => {
     ['a name with control characters', 'client_name', { client_name: 'Shop\u001b[31m' }],
     ['a name that runs backwards', 'client_name', { client_name: 'Shop\u202egpj' }],
     ['half a character', 'client_name', { client_name: 'Shop \ud800' }],
+    ['a name that nobody sees', 'client_name', { client_name: '\u200b\u2060' }],
+    ['a name in two lines', 'client_name', { client_name: 'Shop\u2028Postern' }],
     ['a name that is too long', 'client_name', { client_name: 'x'.repeat(101) }],
     ['a name that is a list', 'client_name', { client_name: ['x'] }],
     ['a policy address that runs', 'policy_uri', { policy_uri: 'javascript:alert(1)' }],
@@ -301,7 +308,7 @@ describe('S4 hostile metadata is refused, and nothing is registered', () => {
     ['a list', '[]'],
     ['text', '"x"'],
     ['null', 'null'],
-    ['deep nesting', `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`],
+    ['deep nesting', `{"redirect_uris":["https://a.example.com/"],"a":${'['.repeat(11)}${']'.repeat(11)}}`],
     ['too much', JSON.stringify({ ...plainWeb, a: 'x'.repeat(60_000) })],
   ])('S92 a body that is %s', async (_, body) => {
     const { status, body: answer } = await post(body);

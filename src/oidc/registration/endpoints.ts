@@ -222,8 +222,9 @@ function readObject(body: HeldBody): Metadata | HeldBody {
 function forLibrary(given: Metadata): Metadata {
   const { token_endpoint_auth_method: method, application_type: type } = given;
   const needed = OF_MANAGEMENT.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]);
-  const authMethod = method ?? (type === 'native' ? 'none' : 'client_secret_basic');
-  return { ...Object.fromEntries(needed), token_endpoint_auth_method: String(authMethod) };
+  const usual = type === 'native' ? 'none' : 'client_secret_basic';
+  // One that is no text is refused with the rest of the metadata.
+  return { ...Object.fromEntries(needed), token_endpoint_auth_method: typeof method === 'string' ? method : usual };
 }
 
 function isRefusal(done: Metadata | Refusal): done is Refusal {
