@@ -29,7 +29,12 @@ beforeAll(async () => {
     ownerTeamId: createTeams({ db, audit, clock }).ownerId,
   };
   const revokeTokens = createTokens(shared).revokeOfClient;
-  const parts = { certificates: true, backchannelAuthentication: false, authorizationDetailTypes: async () => [], signingKey: async () => undefined };
+  const parts = {
+    certificates: true,
+    backchannelAuthentication: false,
+    authorizationDetailTypes: async () => [],
+    signingKey: async () => undefined,
+  };
   const { registry, protocol } = createClients({ ...shared, revokeTokens, parts });
   const addressProblem = createOutgoing({ allow: [] }).problem;
   accounts = createServiceAccounts({ ...shared, revokeTokens, addressProblem, clients: registry, protocol });
