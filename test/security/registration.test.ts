@@ -294,6 +294,9 @@ describe('S4 hostile metadata is refused, and nothing is registered', () => {
     const { status, body } = await post({ ...plainWeb, ...given });
     expect([status, body.error]).toEqual([400, 'invalid_client_metadata']);
     expect(body.error_description?.startsWith(field)).toBe(true);
+    const denied = (await eventsOf(postern, 'client.register')).filter(({ outcome }) => outcome === 'denied');
+    const data = expect.objectContaining({ detail: body.error_description });
+    expect(denied).toContainEqual(expect.objectContaining({ reason: 'invalid_client_metadata', data }));
     expect(await countClients()).toBe(before);
   });
 

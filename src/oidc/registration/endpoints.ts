@@ -232,5 +232,8 @@ function isRefusal(done: Metadata | Refusal): done is Refusal {
 }
 
 function refusal({ error, description }: Refusal): Error {
-  return new errors.CustomOIDCProviderError(error, description.replaceAll(/[^\x20-\x7e]|["\\]/g, '?').slice(0, 500));
+  // RFC 6749 section 5.2: what a description may hold.
+  const shown = description.replaceAll(/[^\x20-\x7e]|["\\]/g, '?').slice(0, 500);
+  // The detail is what the audit log keeps.
+  return Object.assign(new errors.CustomOIDCProviderError(error, shown), { error_detail: shown });
 }
