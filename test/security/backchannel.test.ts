@@ -13,6 +13,7 @@ import { asClient, clientCredentials, introspect, postForm, refresh, type TokenA
 import { BY_TEST, createApplication, createService } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { moveTime } from '../support/time.ts';
+import { until } from '../support/until.ts';
 
 let postern: Postern;
 let world: BackchannelWorld;
@@ -219,8 +220,19 @@ describe('a poll', () => {
     const agent = await browserOf(postern, world.person, '/account/approvals');
     const page = await openRequest(agent);
     const decisions = page.forms.filter(({ action }) => /\/(allow|deny)$/.test(action));
-    const all = [...decisions, ...decisions, ...decisions, ...decisions];
-    const answers = await Promise.all(all.map((form) => agent.clone().post(form.action, form.fields)));
+    // Each has looked at the open request before any of them may write.
+    const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%payload%'`;
+    const sent = await postern.db.tx(async (tx) => {
+      await tx.$queryRaw`SELECT 1 FROM token WHERE user_id = ${world.person.id}::uuid FOR UPDATE`;
+      const all = [...decisions, ...decisions].map((form) => agent.clone().post(form.action, form.fields));
+      await until(async () => {
+        const [row] = await postern.db.query<{ count: number }>('test-waiting', waiting, []);
+        return (row?.count ?? 0) >= all.length;
+      });
+      return { all };
+    });
+    const answers = await Promise.all(sent.all);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     const events = await postern.parts.events.about(world.person.id, 30);
     expect(events.filter(({ action }) => /^approval\.(allow|deny)$/.test(action))).toHaveLength(1);
