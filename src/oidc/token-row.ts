@@ -61,7 +61,8 @@ export function insertTokens(builtInClients: string[]): string {
     c AS (SELECT client_id, disabled_at FROM client
       WHERE (SELECT count(*) FROM k) >= 0 AND client_id IN (SELECT client_id FROM r)
       ORDER BY client_id FOR SHARE),
-    g AS (SELECT grant_id, revoked_at FROM token WHERE (SELECT count(*) FROM k) >= 0 AND kind = 'Grant' AND grant_id IN (SELECT grant_id FROM r)
+    g AS (SELECT grant_id, revoked_at FROM token WHERE (SELECT count(*) FROM k) >= 0 AND kind = 'Grant'
+      AND id_hash IN (SELECT sha256(convert_to(grant_id, 'UTF8')) FROM r WHERE grant_id IS NOT NULL)
       ORDER BY id_hash FOR SHARE),
     p AS (SELECT jti FROM token WHERE EXISTS (SELECT 1 FROM r WHERE parent_jti IS NOT NULL)
       AND (SELECT count(*) FROM c) + (SELECT count(*) FROM g) >= 0

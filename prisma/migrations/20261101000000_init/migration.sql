@@ -596,15 +596,6 @@ CREATE INDEX "console_session_expires_at_idx" ON "console_session"("expires_at")
 CREATE INDEX "token_jti_idx" ON "token"("jti");
 
 -- CreateIndex
-CREATE INDEX "token_parent_jti_idx" ON "token"("parent_jti");
-
--- CreateIndex
-CREATE INDEX "token_grant_id_idx" ON "token"("grant_id");
-
--- CreateIndex
-CREATE INDEX "token_user_id_idx" ON "token"("user_id");
-
--- CreateIndex
 CREATE INDEX "token_client_id_idx" ON "token"("client_id");
 
 -- CreateIndex
@@ -618,9 +609,6 @@ CREATE INDEX "audit_event_time_id_idx" ON "audit_event"("time" DESC, "id" DESC);
 
 -- CreateIndex
 CREATE INDEX "audit_event_actor_id_time_idx" ON "audit_event"("actor_id", "time" DESC);
-
--- CreateIndex
-CREATE INDEX "audit_event_target_id_time_idx" ON "audit_event"("target_id", "time" DESC);
 
 -- CreateIndex
 CREATE INDEX "audit_event_action_time_idx" ON "audit_event"("action", "time" DESC);
@@ -834,6 +822,12 @@ ALTER TABLE "initial_access_token"
 
 ALTER TABLE "token"
     ADD CONSTRAINT "token_format_check" CHECK ("format" IN ('opaque', 'jwt'));
+
+-- Partial: what a row does not have costs it nothing.
+CREATE INDEX "token_parent_jti_idx" ON "token" ("parent_jti") WHERE "parent_jti" IS NOT NULL;
+CREATE INDEX "token_grant_id_idx" ON "token" ("grant_id") WHERE "grant_id" IS NOT NULL;
+CREATE INDEX "token_user_id_idx" ON "token" ("user_id") WHERE "user_id" IS NOT NULL;
+CREATE INDEX "audit_event_target_id_time_idx" ON "audit_event" ("target_id", "time" DESC) WHERE "target_id" IS NOT NULL;
 
 -- Requests that wait for a person: counted on each of their pages and at each new request.
 CREATE INDEX "token_backchannel_idx" ON "token" ("user_id", "created_at")
