@@ -12,6 +12,7 @@ import type { LastUse } from './client-auth/last-use.ts';
 import { attachFacts } from './client-facts.ts';
 import type { ClientRecord, ClientSource } from './client-source.ts';
 import { requestOf } from './request-of.ts';
+import { assertFlat } from './requests/nesting.ts';
 import type { SessionStore } from './session-store.ts';
 import { claimJti } from './token-store.ts';
 
@@ -35,7 +36,12 @@ interface Internals {
   Session: { prototype: { save(this: LibrarySession, ttl: number): Promise<string> } };
   constructor: {
     ctx?: Parameters<typeof requestOf>[0] & {
-      oidc?: { route?: string; params?: Record<string, unknown>; entity(name: 'Client', client: Client): void };
+      oidc?: {
+        route?: string;
+        params?: Record<string, unknown>;
+        body?: Record<string, unknown>;
+        entity(name: 'Client', client: Client): void;
+      };
     };
   };
 }
@@ -117,6 +123,9 @@ export function override(
 
   inside.Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
+    // Before an endpoint reads a JWT, it looks for the client; some have taken no more than its proof from the body then.
+    const { body, params } = inside.constructor.ctx?.oidc ?? {};
+    assertFlat(body ?? params);
     const record = await clients.find(id);
     if (!record) return undefined;
     if (LIMITED.has(inside.constructor.ctx?.oidc?.route ?? '')) await clientLimit.take(id);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { type Agent, createAgent } from '../support/browserless.ts';
-import { authorizePath, clientCredentials, codeRequest, getCode, postForm } from '../support/oauth.ts';
+import { asClient, authorizePath, clientCredentials, codeRequest, getCode, postForm } from '../support/oauth.ts';
 import {
   type Application,
   BY_TEST,
@@ -186,6 +186,31 @@ test('S39 S98 an endpoint has one spelling: what guards it can not be gone aroun
       expect({ path, status: response.status }).toEqual({ path, status: 404 });
     }
   }
+});
+
+test.each(['scope', 'claims', 'resource', 'any'])(
+  'S92 a request object that is nested in %s exhausts nothing',
+  async (name) => {
+    const encode = (text: string) => Buffer.from(text).toString('base64url');
+    const nested = `${'['.repeat(4_500)}${']'.repeat(4_500)}`;
+    const times = `"iss":"${application.clientId}","aud":"${postern.url}","exp":${Math.floor(Date.now() / 1000) + 60}`;
+    const body = `{${times},"client_id":"${application.clientId}","${name}":${name === 'claims' ? `{"a":${nested}}` : nested}}`;
+    // Nobody has signed it: it is taken apart before that is seen.
+    const request = `${encode('{"alg":"ES256"}')}.${encode(body)}.AAAA`;
+    const { params } = codeRequest(application, { request });
+    await look(authorizePath(params), {});
+    const pushed = await postForm(`${postern.url}/oauth2/par`, params, asClient(application).headers);
+    expect(pushed).toMatchObject({ status: 400, body: { error: 'invalid_request_object' } });
+  },
+);
+
+test('S92 claims that are nested beyond any need are refused', async () => {
+  const nested = `${'['.repeat(6_000)}${']'.repeat(6_000)}`;
+  const request = (depth: string) => codeRequest(application, { claims: `{"id_token":{"email":{"value":${depth}}}}` });
+  const headers = asClient(application).headers;
+  const pushed = await postForm(`${postern.url}/oauth2/par`, request(nested).params, headers);
+  expect(pushed).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+  expect((await postForm(`${postern.url}/oauth2/par`, request('[["x"]]').params, headers)).status).toBe(201);
 });
 
 test('S92 NUL and half a character in what is stored of a request are refused, and harm nobody else', async () => {

@@ -69,10 +69,10 @@ function readObject(part: string): Record<string, unknown> | undefined {
 /** What is wrong with the times of a token, whoever trusts it (RFC 7523 section 3). Seconds. */
 export function timeProblem({ claims }: ForeignToken, now: number, tolerance: number): string | undefined {
   const { exp, nbf, iat } = claims;
-  if (!isTime(exp)) return 'exp is missing';
+  if (!isTime(exp)) return 'exp is missing, or no time';
   if (exp + tolerance <= now) return 'exp has passed';
   if (nbf !== undefined && !(isTime(nbf) && nbf <= now + tolerance)) return 'nbf is in the future';
-  if (!isTime(iat)) return 'iat is missing';
+  if (!isTime(iat)) return 'iat is missing, or no time';
   if (iat > now + tolerance) return 'iat is in the future';
   return undefined;
 }
@@ -97,6 +97,9 @@ export function identityOf({ claims, issuer, signed }: ForeignToken): string {
   return typeof claims.jti === 'string' ? `jwt-bearer|${issuer}|${claims.jti}` : `jwt-bearer|${signed}`;
 }
 
+/** The last second of the year 9999: what comes after it is no date (RFC 3339), and can't be kept as one. */
+const LAST_SECOND = 253_402_300_799;
+
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+  return typeof value === 'number' && value >= 0 && value <= LAST_SECOND;
 }
