@@ -18,6 +18,11 @@ export interface SessionPort {
   end(tx: Tx, uid: string): Promise<boolean>;
   /** Ends all (but one) sessions of a person, and every code, grant and refresh token. Returns how many sessions. */
   endAll(tx: Tx, userId: string, exceptUid?: string): Promise<number>;
+  /**
+   * Forgets how far the person has come in sign-ins that are not complete: what was proven there may be worth nothing
+   * any more. Called first in a transaction: the end of a sign-in takes its row before those of the person.
+   */
+  forgetSignIns(tx: Tx, userId: string): Promise<void>;
   /** Consent was withdrawn: what this client holds for this person ends at once. */
   endForClient(tx: Tx, userId: string, clientId: string): Promise<void>;
 }
@@ -83,6 +88,10 @@ export function createSessions(deps: {
           AND session_uid IS DISTINCT FROM ${keep} AND (grant_id IS NULL OR grant_id NOT IN (
             SELECT grant_id FROM session_client WHERE session_uid = ${keep} AND grant_id IS NOT NULL))`;
       return await tx.$executeRaw`DELETE FROM session WHERE user_id = ${userId}::uuid AND uid <> ${keep}`;
+    },
+
+    async forgetSignIns(tx, userId) {
+      await tx.$executeRaw`DELETE FROM sign_in_attempt WHERE user_id = ${userId}::uuid`;
     },
 
     async endForClient(tx, userId, clientId) {

@@ -102,6 +102,8 @@ export interface UserAdminNeeds {
     end(tx: Tx, sessionUid: string): Promise<boolean>;
     /** Sessions, codes, refresh tokens, grants; answers how many sessions. */
     endAll(tx: Tx, userId: string): Promise<number>;
+    /** Of sign-ins that are not complete; first in a transaction. */
+    forgetSignIns(tx: Tx, userId: string): Promise<void>;
   };
   /** Each change writes its own audit event. */
   roles: {

@@ -237,6 +237,8 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
 
     async enable(id, origin) {
       const user = await known(id);
+      // None begins while the account is disabled: what was begun before does not come back to life with it.
+      if (user.status === 'disabled') await db.tx((tx) => sessions.forgetSignIns(tx, id));
       await accounts.enable(id, origin);
       if (user.status === 'disabled') await limits.clear(user.email);
     },
@@ -264,6 +266,7 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
     async endSessions(id, origin) {
       const user = await known(id);
       return db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, id);
         const ended = await sessions.endAll(tx, id);
         const data = { sessions: ended };
         await audit.in(tx, changeEvent(origin, { action: 'user.end_sessions', target: target(user), data }));
@@ -275,6 +278,7 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
       refuseSelf(id, origin);
       const user = await known(id);
       await db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, id);
         await credentials.resetFactors(tx, id);
         await sessions.endAll(tx, id);
         await accounts.links.cancelLinks(tx, 'ticket', id);

@@ -68,6 +68,8 @@ export interface MyAccountNeeds {
     listForUser(userId: string): Promise<SessionView[]>;
     end(tx: Tx, uid: string): Promise<boolean>;
     endAll(tx: Tx, userId: string, exceptUid: string): Promise<number>;
+    /** Of sign-ins that are not complete; first in a transaction. */
+    forgetSignIns(tx: Tx, userId: string): Promise<void>;
     /** What this client holds for this person ends at once, refresh tokens first of all (S20). */
     endForClient(tx: Tx, userId: string, clientId: string): Promise<void>;
   };

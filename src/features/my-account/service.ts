@@ -97,6 +97,7 @@ export function createMyAccount(needs: MyAccountNeeds, mail: MyAccountMail) {
       }
       const hash = await credentials.hashPassword(input.next);
       await db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, person.id);
         await credentials.setPassword(tx, person.id, hash);
         const ended = await endOthers(tx, person);
         const data = { ended_sessions: ended };
@@ -125,6 +126,7 @@ export function createMyAccount(needs: MyAccountNeeds, mail: MyAccountMail) {
       const { person } = self;
       const secret = openEnrollment(person, sealed);
       await db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, person.id);
         if (!(await credentials.totp.confirm(tx, person.id, secret, code))) {
           throw invalidInput({ code: { code: 'my_account.wrong_code' } });
         }
@@ -138,6 +140,7 @@ export function createMyAccount(needs: MyAccountNeeds, mail: MyAccountMail) {
     async replaceCodes(self: Self): Promise<string[]> {
       const { person } = self;
       const codes = await db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, person.id);
         const made = await credentials.recovery.create(tx, person.id);
         const data = { codes: made.length, ended_sessions: await endOthers(tx, person) };
         await audit.in(tx, event(self, { action: 'recovery_codes.create', outcome: 'success', data }));
@@ -160,6 +163,7 @@ export function createMyAccount(needs: MyAccountNeeds, mail: MyAccountMail) {
 
     async endOtherSessions(self: Self): Promise<number> {
       return db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, self.person.id);
         const ended = await sessions.endAll(tx, self.person.id, self.person.sessionUid);
         const data = { others: true, ended_sessions: ended };
         await audit.in(tx, event(self, { action: 'user.end_sessions', outcome: 'success', data }));

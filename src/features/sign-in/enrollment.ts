@@ -82,7 +82,10 @@ export function createEnrollmentStep(
         if (!(await credentials.totp.confirm(tx, account.id, secret, code))) return { kind: 'refused' } as const;
         const recovered = now.attempt.amr.includes('recovery');
         await store.enrolled(tx, progress.uidHash(interaction), [...now.attempt.amr, 'otp'], clock.now());
-        if (recovered) await needs.endSessions(tx, account.id, interaction.sessionUid);
+        if (recovered) {
+          await store.forgetOthers(tx, progress.uidHash(interaction), account.id);
+          await needs.endSessions(tx, account.id, interaction.sessionUid);
+        }
         await audit.in(tx, { ...event, outcome: 'success', data: { factor: 'totp', replaced: recovered } });
         return { kind: 'enrolled', recovered, codes: await newCodes(tx, interaction, account, request) } as const;
       });

@@ -39,6 +39,8 @@ export interface AttemptStore {
    */
   finish(uidHash: Buffer, userId: string, at: Date, events: { always: AuditRow[]; signIn: AuditRow }): Promise<boolean>;
   finishIn(tx: Tx, ...input: Parameters<AttemptStore['finish']>): Promise<boolean>;
+  /** What the person began in other interactions. */
+  forgetOthers(tx: Tx, uidHash: Buffer, userId: string): Promise<void>;
   /** False where there was no attempt. */
   forget(tx: Tx, uidHash: Buffer): Promise<boolean>;
 }
@@ -155,6 +157,9 @@ export function createAttemptStore(db: Database): AttemptStore {
     async finishIn(tx, ...input) {
       const [row] = await tx.$queryRawUnsafe<{ finished: boolean }[]>(FINISH, ...finishing(...input));
       return row?.finished === true;
+    },
+    async forgetOthers(tx, uidHash, userId) {
+      await tx.signInAttempt.deleteMany({ where: { userId, uidHash: { not: bytes(uidHash) } } });
     },
     async forget(tx, uidHash) {
       const { count } = await tx.signInAttempt.deleteMany({ where: { uidHash: bytes(uidHash) } });
