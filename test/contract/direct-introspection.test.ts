@@ -62,6 +62,10 @@ async function makeServiceTokens(): Promise<void> {
     await createService(postern, [`${audience}#introspect`, `${opaqueAudience}#introspect`]),
   );
   callers.set('another service', await createService(postern, [`${audience}#read`]));
+  const bound = await createService(postern, [`${audience}#introspect`]);
+  const bind = `UPDATE client SET settings = settings || '{"certificateBound": true}' WHERE client_id = $1`;
+  await postern.db.query('test-bind', bind, [bound.clientId]);
+  callers.set('a service that needs a certificate, where none is looked at', bound);
   callers.set('an unknown client', { clientId: 'svc_unknown', secret: 'pst_unknown' });
   callers.set('its owner with a wrong secret', { clientId: owner.clientId, secret: 'pst_wrong' });
   const get = async (resource: string) => (await clientCredentials(url, owner, { resource })).body.access_token;
@@ -83,8 +87,13 @@ async function makeServiceTokens(): Promise<void> {
     [createHash('sha256').update(expired).digest()],
   );
   const form = { grant_type: 'client_credentials', resource: audience };
-  const bound = await postWithProof(`${url}/oauth2/token`, form, { authorization: owner.basic }, await createHolder());
-  keep('a JWT that is bound to a key', bound.body.access_token);
+  const withKey = await postWithProof(
+    `${url}/oauth2/token`,
+    form,
+    { authorization: owner.basic },
+    await createHolder(),
+  );
+  keep('a JWT that is bound to a key', withKey.body.access_token);
 }
 
 async function makePersonTokens(): Promise<void> {
@@ -140,6 +149,14 @@ async function makePersonTokens(): Promise<void> {
   callers.set('the back of a chain', back);
   const exchanged = await exchange(url, front, await chain.personToken(), chain.apis[1] ?? '', { scope: 'read' });
   keep('an exchanged token', exchanged.body.access_token);
+
+  const ended = await createChain(postern, 2);
+  const [caller] = ended.services;
+  if (!caller) throw new Error('a chain has services');
+  callers.set('a service that acted in a session', caller);
+  const last = await exchange(url, caller, await ended.personToken(), ended.apis[1] ?? '');
+  keep('an exchanged token of a session that ended', last.body.access_token);
+  await postern.db.query('test-end', 'DELETE FROM session WHERE user_id = $1', [ended.person.id]);
 }
 
 async function ask(form: [string, string][], headers: Record<string, string>, extra: Record<string, string>) {
@@ -179,7 +196,7 @@ test('S49 S50 the direct way and the library say the same of every token to ever
     'an opaque token of a person',
     'an opaque token of a service',
   ]);
-  expect(seen.refused).toBe(2 * tokens.size);
+  expect(seen.refused).toBe(3 * tokens.size);
 });
 
 test('unusual questions have one answer, whichever way they go', async () => {

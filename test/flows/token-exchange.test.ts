@@ -250,3 +250,20 @@ describe('what ends a token ends what was exchanged for it, and what was exchang
     await postern.parts.serviceAccounts.enable(service(0).id, BY_TEST);
   });
 });
+
+test('S37 what was exchanged ends with the session that the subject token ends with', async () => {
+  const own = await createChain(postern, 3);
+  const [first, second] = own.services;
+  if (!first || !second) throw new Error('a chain has services');
+  const subject = await own.personToken();
+  const exchanged = (await exchange(postern.url, first, subject, own.apis[1] ?? '')).body.access_token ?? '';
+  expect((await introspect(postern.url, second, exchanged)).active).toBe(true);
+  // As when nobody used it for too long: nothing is revoked.
+  await postern.db.query('test-session-over', 'UPDATE session SET expires_at = now() WHERE user_id = $1', [
+    own.person.id,
+  ]);
+  expect((await introspect(postern.url, first, subject)).active).toBe(false);
+  expect((await introspect(postern.url, second, exchanged)).active).toBe(false);
+  const further = await exchange(postern.url, second, exchanged, own.apis[2] ?? '');
+  expect(further).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+});

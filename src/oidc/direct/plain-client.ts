@@ -50,8 +50,12 @@ function readCredentials(
   return { clientId: match[1], secret: match[2] };
 }
 
-/** The digest of the secret that proves the client; undefined where it is to prove itself otherwise. `now` in seconds. */
+/**
+ * The digest of the secret that proves the client; undefined where it is to prove itself otherwise, or nobody can say
+ * here: where certificates are off, a client that needs one has no secret (certificate-metadata.ts). `now` in seconds.
+ */
 export function provenBySecret({ metadata, facts }: ClientRecord, secret: string, now: number): string | undefined {
-  const bySecret = metadata.token_endpoint_auth_method === 'client_secret_basic' && !facts.settings.fapi;
+  const { fapi, certificateBound } = facts.settings;
+  const bySecret = metadata.token_endpoint_auth_method === 'client_secret_basic' && !fapi && !certificateBound;
   return bySecret ? matchingDigest(metadata.client_secret, secret, now) : undefined;
 }

@@ -26,6 +26,7 @@ export interface SubjectToken {
   /** Of the person's token, for the new row: it ends with what the subject token ends with. */
   grantId: string | undefined;
   sessionUid: string | undefined;
+  endsWithSession: boolean;
   sid: string | undefined;
 }
 
@@ -61,7 +62,13 @@ interface Row {
   session_uid: string | null;
   scopes: string[];
   audience: string | null;
-  payload: { extra?: Extra; sid?: string; jkt?: string; 'x5t#S256'?: string } | null;
+  payload: {
+    extra?: Extra;
+    sid?: string;
+    jkt?: string;
+    'x5t#S256'?: string;
+    expiresWithSession?: boolean;
+  } | null;
   grant_id: string | null;
   exp: number;
   began_at: string | null;
@@ -143,6 +150,7 @@ export function createSubjectTokens(deps: {
         bound: payload?.jkt !== undefined || payload?.['x5t#S256'] !== undefined,
         grantId: row.grant_id ?? undefined,
         sessionUid: row.session_uid ?? undefined,
+        endsWithSession: payload?.expiresWithSession === true,
         sid: payload?.sid,
       };
     },

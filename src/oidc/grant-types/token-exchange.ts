@@ -102,6 +102,8 @@ export function registerTokenExchange(
             accountId: subject.id,
             grantId: found.grantId ?? '',
             sessionUid: found.sessionUid,
+            // A session that nobody uses ends without a word to its tokens: each is asked about it.
+            ...(found.endsWithSession && { expiresWithSession: true }),
             sid: found.sid,
             gty: TOKEN_EXCHANGE,
           })
