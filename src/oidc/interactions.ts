@@ -44,6 +44,11 @@ export interface InteractionPort {
 
 const KNOWN_SCOPES = new Set([...Object.keys(CLAIMS), 'offline_access']);
 
+/** Where the answer goes to, for people. Behind a scheme of an application's own, what looks like a host is none. */
+function placeOf(redirectUri: string): string {
+  return /^https?:/i.test(redirectUri) ? (URL.parse(redirectUri)?.host ?? redirectUri) : redirectUri;
+}
+
 export function createInteractions(deps: {
   provider: () => Provider;
   clients: ClientSource;
@@ -125,7 +130,7 @@ export function createInteractions(deps: {
         missingPermissions,
         details: inWords(detailTypes(), rawDetails),
         rawDetails,
-        redirectHost: URL.parse(String(params.redirect_uri))?.host || String(params.redirect_uri),
+        redirectHost: placeOf(String(params.redirect_uri)),
         expiresAt: new Date(found.exp * 1000),
       };
     },

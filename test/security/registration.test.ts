@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair } from 'jose';
 import type { PolicyInput } from '../../src/features/registration/policy.ts';
-import { asError, BY_TEST, createApplication } from '../support/people.ts';
+import { createAgent } from '../support/browserless.ts';
+import { authorizePath, codeRequest } from '../support/oauth.ts';
+import { asError, BY_TEST, createApplication, createPerson, signIn } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 import { type PosternProcess, startProcesses } from '../support/process.ts';
 import { ask, eventsOf, initialToken, plainWeb, register } from '../support/registration.ts';
@@ -345,6 +347,21 @@ describe('S4 hostile metadata is refused, and nothing is registered', () => {
     expect(row?.client).not.toMatch(/chosen|fapi|#ja/);
     expect(await postern.parts.applications.byClientId(body.client_id ?? '')).toMatchObject({ firstParty: false });
   });
+});
+
+test('S19 an address of a native application never passes for a host', async () => {
+  const { body } = await post({
+    application_type: 'native',
+    redirect_uris: ['com.example.evil://bank.example.com/cb'],
+  });
+  expect(body.client_name).toBe('com.example.evil');
+  const [redirectUri = ''] = body.redirect_uris as string[];
+  const native = { clientId: String(body.client_id), secret: '', redirectUri, postLogoutRedirectUri: '' };
+  const agent = createAgent(postern.url);
+  const page = await agent.get(authorizePath(codeRequest(native, { scope: 'openid' }).params));
+  const consent = await signIn(agent, page, await createPerson(postern));
+  expect(consent.url).toMatch(/\/consent$/);
+  expect(consent.text).toContain('com.example.evil://bank.example.com/cb');
 });
 
 describe('a policy holds', () => {

@@ -240,5 +240,7 @@ function scopesOf({ scope }: Metadata, policy: RegistrationPolicy): { scopes: st
 /** What people read on the consent page where it gave no name: where they are sent back to. */
 function nameOf(uri: string): string {
   const url = URL.parse(uri);
-  return (url?.host || url?.protocol.slice(0, -1) || 'Application').slice(0, 100);
+  // Behind a scheme of an application's own, what looks like a host is none: the scheme says whose it is.
+  const place = url && /^https?:$/.test(url.protocol) ? url.host : url?.protocol.slice(0, -1);
+  return (place || 'Application').slice(0, 100);
 }
