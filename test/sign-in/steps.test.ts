@@ -74,6 +74,8 @@ describe('S65 with the password alone', () => {
     name: 'admin',
     preset: 'custom',
     trustId: person.id,
+    tokenId: person.id,
+    kid: 'x',
     memberId: person.id,
     userId: person.id,
   });
