@@ -231,6 +231,7 @@ describe('headers that no proxy should send', () => {
     ['no verdict', 'nginx', { 'x-ssl-client-cert': pem }],
     ['a verdict that there is none', 'nginx', { 'x-ssl-client-cert': pem, 'x-ssl-client-verify': 'NONE' }],
     ['no verdict', 'haproxy', { 'x-ssl-client-cert': base64 }],
+    ['a verdict: revoked', 'nginx', { 'x-ssl-client-cert': pem, 'x-ssl-client-verify': 'FAILED:certificate revoked' }],
     ['a verdict: revoked', 'haproxy', { 'x-ssl-client-cert': base64, 'x-ssl-client-verify': '23' }],
     ['PEM', 'haproxy', { 'x-ssl-client-cert': pem, 'x-ssl-client-verify': '0' }],
     ['an empty element', 'traefik', { 'x-forwarded-tls-client-cert': `${base64},` }],

@@ -51,8 +51,9 @@ const FORMS: Record<CertificateHeader, (headers: Headers) => X509Certificate[]> 
     const escaped = only(headers, 'x-ssl-client-cert');
     const verdict = only(headers, 'x-ssl-client-verify');
     if (escaped === '') return [];
-    // FAILED: that the proxy knows no authority for it, or knows none at all; Postern looks for itself.
-    if (verdict !== 'SUCCESS' && !verdict.startsWith('FAILED:')) throw new Error('the proxy has seen no certificate');
+    if (verdict !== 'SUCCESS' && !UNKNOWN_AUTHORITY_IN_WORDS.test(verdict)) {
+      throw new Error(`the proxy refused the certificate, or has seen none (${verdict.slice(0, 60)})`);
+    }
     return [single(readPem(decodeURIComponent(escaped)))];
   },
 
@@ -82,8 +83,14 @@ const FORMS: Record<CertificateHeader, (headers: Headers) => X509Certificate[]> 
   },
 };
 
-/** Fine, or nothing known about who signed it: 18 to 21 and 27 of x509_vfy.h. */
+/**
+ * Fine, or nothing known about who signed it, for which Postern looks itself: 18 to 21 and 27 of x509_vfy.h. Anything else,
+ * such as a certificate that was revoked, only the proxy can know.
+ */
 const UNKNOWN_AUTHORITY = new Set(['0', '18', '19', '20', '21', '27']);
+/** The same, and 2, as nginx tells them: in OpenSSL's words, which were hyphenated later. */
+const UNKNOWN_AUTHORITY_IN_WORDS =
+  /^FAILED:(?:self[ -]signed certificate(?: in certificate chain)?|unable to get (?:local )?issuer certificate|unable to verify the first certificate|certificate not trusted)$/;
 
 function only(headers: Headers, name: string): string {
   const [value = '', ...more] = headers[name] ?? [];
