@@ -93,21 +93,19 @@ test('keys are rotated when they have signed for 90 days, and not before', async
 test('while keys are rotated no token is issued that the published keys do not verify', async () => {
   // The keys of the test before were made in its time.
   moveTime(181 * DAY);
-  let rotating = true;
-  const rotations = (async () => {
-    for (let i = 0; i < 3; i++) {
-      moveTime(36);
-      await postern.parts.keys.rotate(BY_TEST);
-    }
-  })().finally(() => {
-    rotating = false;
-  });
   let verified = 0;
-  while (rotating) {
-    const jwt = await token();
-    await jwtVerify(jwt, createLocalJWKSet(await published()), { issuer: postern.url });
-    verified += 1;
+  for (let rotation = 0; rotation < 3; rotation++) {
+    moveTime(36);
+    let isUnderWay = true;
+    const rotated = postern.parts.keys.rotate(BY_TEST).finally(() => {
+      isUnderWay = false;
+    });
+    do {
+      const jwt = await token();
+      await jwtVerify(jwt, createLocalJWKSet(await published()), { issuer: postern.url });
+      verified += 1;
+    } while (isUnderWay);
+    await rotated;
   }
-  await rotations;
-  expect(verified).toBeGreaterThan(3);
+  expect(verified).toBeGreaterThanOrEqual(3);
 });
