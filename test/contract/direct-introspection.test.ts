@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { CLIENT_CHANGED } from '../../src/platform/db/notify.ts';
 import { createAgent } from '../support/browserless.ts';
 import { createHolder, postWithProof } from '../support/dpop.ts';
 import { createChain, exchange } from '../support/exchange.ts';
 import { asClient, clientCredentials, getCode, postForm, redeem, refresh } from '../support/oauth.ts';
 import { BY_TEST, createApi, createApplication, createPerson, createService, grantRole } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
+import { everythingTold } from '../support/told.ts';
 
 // A request that names its content coding is left to the library: the same question goes through both ways, and nothing
 // about the answers may tell them apart.
@@ -124,6 +126,14 @@ async function makePersonTokens(): Promise<void> {
   const used = keep('a used refresh token', lasting.body.refresh_token);
   const renewed = await refresh(url, application, used);
   keep('a refresh token', renewed.body.refresh_token);
+
+  const gone = await createApplication(postern, { permissions: [`${audience}#read`] });
+  const held = await redeem(url, gone, await getCode(agent, gone, person, resource));
+  keep('a token of an application that was disabled since it was read', held.body.access_token);
+  const disable = 'UPDATE client SET disabled_at = now() WHERE client_id = $1';
+  await postern.db.query('test-disable', disable, [gone.clientId]);
+  await postern.db.notify(CLIENT_CHANGED, gone.clientId);
+  await everythingTold(postern);
 
   const withdrawn = await createPerson(postern);
   const its = await redeem(

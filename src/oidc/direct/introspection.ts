@@ -44,7 +44,9 @@ export function createDirectIntrospection(deps: {
     const { row } = found;
     const asking = { clientId: caller.metadata.client_id, isPublic: false, facts: caller.facts };
     const about = { clientId: row.client_id ?? undefined, audience: row.audience ?? undefined };
-    return json(200, mayIntrospect(asking, about) ? describe(found, issuer) : INACTIVE);
+    // The client of a token may have been disabled since the token was read.
+    const told = mayIntrospect(asking, about) && (await clients.find(row.client_id ?? '')) !== undefined;
+    return json(200, told ? describe(found, issuer) : INACTIVE);
   }
 
   return async ({ req, body }) => {
