@@ -41,6 +41,15 @@ function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
   return { ...payload, ...(returnTo ? { returnTo } : {}), ...(session ? { session } : {}) } as AdapterPayload;
 }
 
+/**
+ * Who signed in within an interaction: the library makes a session of it when the browser comes back. Where all sessions
+ * of that person end meanwhile, the interaction ends with them.
+ */
+function signedInBy({ result, lastSubmission }: AdapterPayload): string | null {
+  const { login } = (result ?? lastSubmission ?? {}) as { login?: { accountId?: unknown } };
+  return text(login?.accountId);
+}
+
 /** Everything that the library stores, but sessions and clients: rows of one table, found by a digest of their id. */
 export function createTokenStore(deps: { db: Database; audit: Audit; reads: TokenReads }): (kind: string) => Adapter {
   const { db, audit } = deps;
@@ -63,7 +72,10 @@ export function createTokenStore(deps: { db: Database; audit: Audit; reads: Toke
         row.grant_id = id;
         forgetReads(Provider.ctx);
       }
-      if (kind === 'Interaction') row.session_uid = text(payload.session?.uid);
+      if (kind === 'Interaction') {
+        row.session_uid = text(payload.session?.uid);
+        row.user_id = signedInBy(payload);
+      }
       // What a client asks for (`claims`, `nonce`) is stored as it came.
       if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');
       if (ISSUED.has(kind)) {

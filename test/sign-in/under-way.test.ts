@@ -3,7 +3,7 @@ import { generate } from 'otplib';
 import { type Agent, createAgent, type Page } from '../support/browserless.ts';
 import { browserOf } from '../support/console.ts';
 import { authorizePath, codeRequest } from '../support/oauth.ts';
-import { type Application, BY_TEST, createApplication, createPerson, type Person } from '../support/people.ts';
+import { type Application, BY_TEST, createApplication, createPerson, type Person, signIn } from '../support/people.ts';
 import { type Postern, startPostern } from '../support/postern.ts';
 
 let postern: Postern;
@@ -104,5 +104,58 @@ describe('S79 a sign-in that is under way counts no more', () => {
     const { agent, page } = await atCodes(person);
     expect((await underWay.agent.get(underWay.home)).url).toBe(underWay.home);
     expect((await agent.submit(page, '/recovery-codes')).leaves?.searchParams.has('code')).toBe(true);
+  });
+});
+
+describe('S79 a sign-in whose answer the browser held back counts no more', () => {
+  /** All was proven; the browser has not gone back into the authorization request yet. */
+  async function heldBack(person: Person): Promise<{ agent: Agent; back: string }> {
+    const { agent, page } = await atFactor(person);
+    const form = page.forms.find(({ inputs }) => inputs.includes('code'));
+    const response = await fetch(new URL(form?.action ?? '', page.url), {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie: agent.cookies.map(({ name, value }) => `${name}=${value}`).join('; ') },
+      body: new URLSearchParams({ ...form?.fields, code: await person.code() }),
+    });
+    const back = response.headers.get('location') ?? '';
+    expect(back).toContain('/oauth2/authorize/');
+    return { agent, back };
+  }
+
+  test('it works where nothing happened meanwhile', async () => {
+    const { agent, back } = await heldBack(await createPerson(postern));
+    expect((await agent.get(back)).leaves?.searchParams.has('code')).toBe(true);
+  });
+
+  test.each<[string, (id: string) => Promise<unknown>]>([
+    ['after an admin reset the factors', (id) => postern.parts.users.resetFactors(id, BY_TEST)],
+    ['after an admin ended the sessions', (id) => postern.parts.users.endSessions(id, BY_TEST)],
+    [
+      'S78 after the account was disabled, also where it is enabled again',
+      async (id) => {
+        await postern.parts.users.disable(id, BY_TEST);
+        await postern.parts.users.enable(id, BY_TEST);
+      },
+    ],
+  ])('%s', async (_, change) => {
+    const person = await createPerson(postern);
+    const { agent, back } = await heldBack(person);
+    await change(person.id);
+    const answer = await agent.get(back);
+    expect(answer.leaves?.searchParams.has('code') ?? false).toBe(false);
+    expect(await postern.db.prisma.session.count({ where: { userId: person.id } })).toBe(0);
+  });
+
+  test('on the consent page, too', async () => {
+    const other = await createApplication(postern, { firstParty: false });
+    const person = await createPerson(postern);
+    const agent = createAgent(postern.url);
+    const consent = await signIn(agent, await agent.get(authorizePath(codeRequest(other).params)), person);
+    expect(consent.url).toMatch(/\/consent$/);
+    await postern.parts.users.endSessions(person.id, BY_TEST);
+    const answer = await agent.submit(consent, '/consent');
+    expect(answer.leaves?.searchParams.has('code') ?? false).toBe(false);
+    expect(await postern.db.prisma.session.count({ where: { userId: person.id } })).toBe(0);
   });
 });
