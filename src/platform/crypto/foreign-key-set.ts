@@ -1,3 +1,4 @@
+import { AppError } from '../../kernel/errors.ts';
 import { type PublicKey, publicKeySet } from './public-key-set.ts';
 
 /** More keys than any platform publishes at a time. */
@@ -6,20 +7,28 @@ const MOST_KEYS = 100;
 /** What a SPIFFE trust bundle says its keys for JWT-SVIDs are for, in place of `sig`. */
 const JWT_SVID = 'jwt-svid';
 
+/** What a set must not hold: its holder is no longer the only one. */
+const SECRET = new Set(['key_set.private', 'key_set.symmetric']);
+
 /**
  * The keys of a set that belongs to others, as far as they can be used here: a set may hold keys for other purposes or
  * algorithms, which are passed over, and never a reason to refuse the rest. Each key that is taken meets the rules of
- * registered ones (public-key-set.ts).
- * @throws Error when it is no set, or holds nothing of use
+ * registered ones (public-key-set.ts). A set that gives a secret away is refused whole.
+ * @throws AppError `key_set.not_a_set`, `key_set.none_of_use`, `key_set.private`, `key_set.symmetric`
  */
 export function readForeignKeys(value: unknown): PublicKey[] {
   const list = listOf(forJwtSvids(value));
-  if (!list) throw new Error('not a JWK Set');
-  const keys = list.slice(0, MOST_KEYS).flatMap((key) => {
+  if (!list) throw new AppError('key_set.not_a_set', { detail: { reason: 'not a JWK Set' } });
+  const keys = list.slice(0, MOST_KEYS).flatMap((key, index) => {
     const read = publicKeySet.safeParse({ keys: [key] });
-    return read.success ? read.data.keys : [];
+    if (read.success) return read.data.keys;
+    const code = read.error.issues[0]?.message ?? '';
+    if (!SECRET.has(code)) return [];
+    throw new AppError(code, { params: { key: index + 1 }, detail: { reason: `key ${index + 1} is no public key` } });
   });
-  if (keys.length === 0) throw new Error('no key of use in the JWK Set');
+  if (keys.length === 0) {
+    throw new AppError('key_set.none_of_use', { detail: { reason: 'no key that can verify a signature here' } });
+  }
   return keys;
 }
 
