@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { AdapterPayload } from 'oidc-provider';
 import { newId } from '../kernel/ids.ts';
 import type { CompanionRow } from '../platform/audit/audit.ts';
@@ -78,8 +79,15 @@ export function insertTokens(builtInClients: string[]): string {
   FROM r`;
 }
 
+/** Tokens of one second share their times. */
+const times = new LRUCache<number, string>({ max: 100 });
+
 function rfc3339(epochSeconds: number): string {
-  return new Date(epochSeconds * 1000).toISOString();
+  const known = times.get(epochSeconds);
+  if (known !== undefined) return known;
+  const made = new Date(epochSeconds * 1000).toISOString();
+  times.set(epochSeconds, made);
+  return made;
 }
 
 export function text(value: unknown): string | null {

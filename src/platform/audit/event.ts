@@ -47,7 +47,16 @@ const LONGEST_TEXT = 512;
  * one of them must not be able to fail it for the others.
  */
 function storable(value: string): string {
+  if (value.isWellFormed() && !value.includes('\0')) return value;
   return value.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+/** The same in all of it, copied: what the caller does with its own later does not reach the log. */
+function storableIn(value: unknown): unknown {
+  if (typeof value === 'string') return storable(value);
+  if (typeof value !== 'object' || value === null || 'toJSON' in value) return value;
+  if (Array.isArray(value)) return value.map(storableIn);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [storable(name), storableIn(inner)]));
 }
 
 /** Nothing from outside may make a row of any size. */
@@ -72,10 +81,6 @@ export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
     address: text(event.request?.address),
     user_agent: text(event.request?.userAgent),
     request_id: text(event.request?.id),
-    data: event.data
-      ? (JSON.parse(
-          JSON.stringify(event.data, (_name, value) => (typeof value === 'string' ? storable(value) : value)),
-        ) as Record<string, unknown>)
-      : null,
+    data: event.data ? (storableIn(event.data) as Record<string, unknown>) : null,
   };
 }
