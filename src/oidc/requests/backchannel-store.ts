@@ -15,6 +15,9 @@ const INTERVAL = 5 - 1;
 /** Requests for one person: open at once, and in an hour. More of them are an attack on their patience. */
 const MOST_OPEN = 5;
 const MOST_AN_HOUR = 20;
+/** Of these, what one application may take: it can't keep the others from the person. */
+const MOST_OPEN_OF_ONE = 3;
+const MOST_AN_HOUR_OF_ONE = 12;
 /** Rows are kept so long, to count them; a request itself is open for as long as `goodUntil` says. */
 const KEPT = 3600;
 
@@ -65,11 +68,14 @@ export function createBackchannelStore(rows: Adapter, deps: { db: Database; cloc
         await tx.$queryRaw`SELECT count(pg_advisory_xact_lock(hashtextextended(${person}, 2)))`;
         return tx.$executeRaw`
           INSERT INTO token SELECT r.* FROM json_populate_record(NULL::token, ${JSON.stringify(row)}::json) r,
-            (SELECT count(*) AS recent, count(*) FILTER (WHERE consumed_at IS NULL AND revoked_at IS NULL
-                AND (payload->>'goodUntil')::float8 > ${iat}::float8 AND NOT payload ? 'decided') AS open
-              FROM token WHERE kind = 'BackchannelAuthenticationRequest' AND user_id = ${account.accountId}::uuid
-                AND created_at > to_timestamp(${iat}::float8 - ${KEPT}::float8)) n
-          WHERE n.open < ${MOST_OPEN} AND n.recent < ${MOST_AN_HOUR}`;
+            (SELECT count(*) AS recent, count(*) FILTER (WHERE own) AS own_recent,
+                count(*) FILTER (WHERE open) AS open, count(*) FILTER (WHERE open AND own) AS own_open
+              FROM (SELECT client_id = ${client.clientId} AS own, consumed_at IS NULL AND revoked_at IS NULL
+                    AND (payload->>'goodUntil')::float8 > ${iat}::float8 AND NOT payload ? 'decided' AS open
+                  FROM token WHERE kind = 'BackchannelAuthenticationRequest' AND user_id = ${account.accountId}::uuid
+                    AND created_at > to_timestamp(${iat}::float8 - ${KEPT}::float8)) asked) n
+          WHERE n.open < ${MOST_OPEN} AND n.recent < ${MOST_AN_HOUR}
+            AND n.own_open < ${MOST_OPEN_OF_ONE} AND n.own_recent < ${MOST_AN_HOUR_OF_ONE}`;
       });
       if (stored === 0) throw new errors.AccessDenied('this person is asked too often: try again later');
       const message = kept.params.binding_message;

@@ -1,8 +1,8 @@
 import { AppError, unavailable } from '../../kernel/errors.ts';
 
-// PostgreSQL appendix A: connection exceptions, too many connections, shutdown, start-up, and a statement that was
-// cut off by statement_timeout or lock_timeout.
-const SQL_STATES = /^(08...|53300|57P0[1-5]|57014|55P03|25006)$/;
+// PostgreSQL appendix A: connection exceptions, too many connections, shutdown, start-up, a statement that was cut off
+// by statement_timeout or lock_timeout, and one that gave way in a deadlock: sent again, it goes through.
+const SQL_STATES = /^(08...|53300|57P0[1-5]|57014|55P03|25006|40P01)$/;
 const SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Bytes. */
@@ -15,11 +15,28 @@ export function createHttpServer(handler: RequestListener): Server {
       keepAliveTimeout: 75_000,
       connectionsCheckingInterval: 2_000,
     },
-    handler,
+    (req, res) => {
+      if (namesSeveralHosts(req)) refuseHosts(res);
+      else handler(req, res);
+    },
   );
   server.maxHeadersCount = 100;
   server.on('clientError', answerBroken);
   return server;
+}
+
+/** RFC 9112 section 3.2: with two of them, a proxy and we might each believe another one. */
+function namesSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts > 1;
+}
+
+function refuseHosts(res: ServerResponse): void {
+  res.writeHead(400, { Connection: 'close', 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  res.end();
 }
 
 const BROKEN: Record<string, string> = {

@@ -257,6 +257,14 @@ describe('methods and paths', () => {
     }
   });
 
+  test('S92 a request that names its host twice is refused, even where both are the same', async () => {
+    const answer = await sendRaw(
+      web.port,
+      'GET /healthz HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\nConnection: close\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
   test('S92 what is no HTTP gets 400, and headers beyond 16 KiB 431', async () => {
     expect(await sendRaw(web.port, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
     const long = `GET /page HTTP/1.1\r\nHost: localhost:${web.port}\r\nX: ${'a'.repeat(17_000)}\r\n\r\n`;
