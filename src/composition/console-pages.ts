@@ -40,7 +40,7 @@ export function consolePages(
   const { issuer } = config;
   const allPermissions = () => access.apis.allPermissions();
   /** Roles for service accounts and teams; the built-in one is for people. */
-  const grantable = async () => (await access.roles.list()).filter((role) => !role.builtIn);
+  const suggested = async () => (await access.roles.offered({ builtIn: false })).roles;
 
   const overview = createAdmin({
     db,
@@ -74,7 +74,7 @@ export function consolePages(
 
   return [
     ...overview.routes,
-    ...userAdminRoutes({ views, users, roles: { all: () => access.roles.list() }, admin }),
+    ...userAdminRoutes({ views, users, roles: { offered: () => access.roles.offered({ builtIn: true }) }, admin }),
     ...serviceAccountAdminPages({
       serviceAccounts: parts.serviceAccounts,
       views,
@@ -85,7 +85,7 @@ export function consolePages(
         read: config.clientCertificateHeader !== undefined,
         authorities: config.clientAuthorities.length > 0,
       },
-      roles: { ...access.roles, all: grantable, teamsOf: teams.members.teamsOf },
+      roles: { ...access.roles, suggested, teamsOf: teams.members.teamsOf },
       trustsOf: parts.workloadTrusts.list,
       lastLeak: parts.leakedSecrets.lastOf,
       readKeys: parts.clientKeys.read,
@@ -115,7 +115,7 @@ export function consolePages(
     }),
     ...apiAdminPages({ apis: access.apis, detailTypes: access.detailTypes, views, admin }),
     ...roleAdminPages({ roles: access.roles, apis: access.apis, views, admin }),
-    ...teamAdminPages({ teams, views, admin, roles: { ...access.roles, all: grantable } }),
+    ...teamAdminPages({ teams, views, admin, roles: { ...access.roles, suggested } }),
     ...tokenAdminPages({ tokens, views, admin }),
     ...signingKeyAdminPages({ keys: parts.signingKeys, views, admin }),
     ...auditRoutes({ views, events, admin }),

@@ -40,7 +40,7 @@ export function joinUserAdmin(foundation: Foundation, parts: Joined, mailText: T
     credentials,
     sessions,
     roles: {
-      all: () => roles.list(),
+      offered: () => roles.offered({ builtIn: true }),
       assignIn: (tx, role, userId, origin) => roles.assignIn(tx, role, { userId }, origin),
       assign: (role, userId, origin, terms) => roles.assign(role, { userId }, origin, terms),
       heldBy: (userId) => roles.heldBy({ userId }),

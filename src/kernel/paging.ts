@@ -47,15 +47,26 @@ export function toPage<Row, T>(
   keyOf: (row: Row) => { at: Date; id: string },
   from?: TimeCursor,
 ): Page<T> {
+  const cursor = (row: Row, back: boolean) => encodeTimeCursor({ ...keyOf(row), towards: back ? 'newer' : 'older' });
+  return cutPage(rows, size, view, cursor, from && { back: from.towards === 'newer' });
+}
+
+/** The same for a list in any order: `cursorOf` writes the cursor that leads on from a row, or back from it. */
+export function cutPage<Row, T>(
+  rows: readonly Row[],
+  size: number,
+  view: (row: Row) => T,
+  cursorOf: (row: Row, back: boolean) => string,
+  from?: { back: boolean },
+): Page<T> {
   const shown = rows.slice(0, size);
   const more = rows.length > size;
-  const backwards = from?.towards === 'newer';
+  const backwards = from?.back === true;
   if (backwards) shown.reverse();
-  const cursor = (row: Row | undefined, towards: 'older' | 'newer') =>
-    row === undefined ? undefined : encodeTimeCursor({ ...keyOf(row), towards });
+  const cursor = (row: Row | undefined, back: boolean) => (row === undefined ? undefined : cursorOf(row, back));
   return {
     items: shown.map(view),
-    next: backwards || more ? cursor(shown.at(-1), 'older') : undefined,
-    previous: (backwards ? more : from !== undefined) ? cursor(shown[0], 'newer') : undefined,
+    next: backwards || more ? cursor(shown.at(-1), false) : undefined,
+    previous: (backwards ? more : from !== undefined) ? cursor(shown[0], true) : undefined,
   };
 }

@@ -14,6 +14,7 @@ import {
   lastLastingAdmin,
   notForTeams,
   roleNotFound,
+  roleUnknown,
 } from './errors.ts';
 import { type HeldRole, heldBy } from './held-store.ts';
 import { lockRole } from './role-store.ts';
@@ -28,12 +29,12 @@ export type Assigned = 'given' | 'changed' | 'held';
 export interface Assignments {
   /**
    * Giving it again changes when it ends.
-   * @throws invalid_input on field `expires`, roles.not_found, roles.holder_not_found, roles.not_for_teams
+   * @throws invalid_input on field `expires`, roles.not_found (422) on field `role`, roles.holder_not_found, roles.not_for_teams
    */
   assign(name: string, holder: store.Holder, origin: ChangeBy, terms?: Terms): Promise<Assigned>;
-  /** The same inside the caller's transaction. */
+  /** The same inside the caller's transaction. @throws roles.not_found (404) */
   assignIn(tx: Tx, name: string, holder: store.Holder, origin: ChangeBy, terms?: Terms): Promise<Assigned>;
-  /** To whoever the text names. @throws also invalid_input on field `holder` */
+  /** To whoever the text names. @throws roles.not_found (404), also invalid_input on field `holder` */
   assignTo(name: string, holder: string, origin: ChangeBy, terms?: Terms): Promise<Assigned>;
   /** False where it was not held. @throws roles.not_found, roles.holder_not_found, roles.last_admin */
   unassign(name: string, holder: store.Holder, origin: ChangeBy): Promise<boolean>;
@@ -120,7 +121,11 @@ export function createAssignments(deps: { db: Database; audit: Audit; clock: Clo
     assertNotLastAdmin,
     assignIn,
 
-    assign: (name, holder, origin, terms) => db.tx((tx) => assignIn(tx, name, holder, origin, terms)),
+    assign: (name, holder, origin, terms) =>
+      db.tx(async (tx) => {
+        if (!(await lockRole(tx, name))) throw roleUnknown();
+        return await assignIn(tx, name, holder, origin, terms);
+      }),
 
     assignTo: (name, text, origin, terms) =>
       db.tx(async (tx) => {

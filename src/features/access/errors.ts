@@ -10,6 +10,11 @@ export const unknownPermission = (ref: string) =>
 
 export const roleNameTaken = () => invalidInput({ name: { code: 'roles.name_taken' } });
 export const roleNotFound = () => new AppError('roles.not_found', { status: 404 });
+/** The name was typed, so it is said beside its field. */
+export const roleUnknown = () => {
+  const code = 'roles.not_found';
+  return new AppError(code, { status: 422, fields: { role: { code } } });
+};
 export const holderNotFound = () => new AppError('roles.holder_not_found', { status: 404 });
 export const holderUnknown = () => invalidInput({ holder: { code: 'roles.holder_unknown' } });
 export const holderAmbiguous = () => invalidInput({ holder: { code: 'roles.holder_ambiguous' } });

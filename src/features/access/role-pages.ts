@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
+import { nameList } from '../../platform/web/name-list.ts';
 import { originOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
@@ -21,11 +22,13 @@ export interface RolePagesNeeds {
 
 const byName = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,59}$/) });
 const permissions = z.array(z.string()).default([]);
-const includes = z.array(z.string()).default([]);
+const includes = nameList;
 const newForm = z.strictObject({ name: z.string(), description: z.string(), permissions, includes });
 const editForm = z.strictObject({ description: z.string(), permissions, includes });
-// A cursor that means nothing is none: an old bookmark still shows the page.
-const holdersQuery = z.object({ after: z.string().max(400).optional().catch(undefined) });
+// A cursor or a search that means nothing is none: an old bookmark still shows the page.
+const after = z.string().max(400).optional().catch(undefined);
+const listQuery = z.object({ q: z.string().max(200).default('').catch(''), after });
+const holdersQuery = z.object({ after });
 const holderForm = z.strictObject({
   holder: z.string().min(1, 'required').max(320, 'too_long'),
   expires: z.string().default(''),
@@ -54,8 +57,8 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
 
   /** What the boxes offer: permissions, and the roles that this one could include. */
   async function choices(name?: string) {
-    const [all, known] = await Promise.all([apis.allPermissions(), roles.list()]);
-    return { apis: all, others: known.filter((role) => !role.builtIn && role.name !== name) };
+    const [all, others] = await Promise.all([apis.allPermissions(), roles.offered({ builtIn: false, except: name })]);
+    return { apis: all, others };
   }
 
   async function newPage(ctx: Ctx, form: Invalid = { values: {}, errors: {} }): Promise<void> {
@@ -93,8 +96,11 @@ export function roleAdminPages({ roles, apis, views, admin }: RolePagesNeeds): R
   }
 
   return [
-    route({ method: 'GET', path: BASE, guards }, async (ctx) => {
-      show(ctx, 'roles', { title: ctx.state.t('roles.title'), roles: await roles.list() });
+    route({ method: 'GET', path: BASE, guards, query: listQuery }, async (ctx, { query }) => {
+      const { items, next, previous } = await roles.list({ search: query.q, after: query.after });
+      const at = (to: string | undefined) => to && `${BASE}?${new URLSearchParams({ q: query.q, after: to })}`;
+      const pages = { next: at(next), previous: at(previous) };
+      show(ctx, 'roles', { title: ctx.state.t('roles.title'), items, q: query.q.trim(), ...pages });
     }),
 
     route({ method: 'GET', path: `${BASE}/new`, guards }, (ctx) => newPage(ctx)),

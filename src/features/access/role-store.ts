@@ -47,22 +47,13 @@ interface HolderCounts {
   teams: number;
 }
 
-/** By role id; a role that nobody holds is not in it. */
-async function countHolders(db: Tx, now: Date, roleId?: string): Promise<Map<string, HolderCounts>> {
-  const rows = await db.assignment.groupBy({
-    by: ['roleId'],
-    where: { ...(roleId === undefined ? {} : { roleId }), ...liveAt(now) },
+async function countHolders(db: Tx, now: Date, roleId: string): Promise<HolderCounts> {
+  const { _count } = await db.assignment.aggregate({
+    where: { roleId, ...liveAt(now) },
     _count: { userId: true, serviceAccountId: true, teamId: true },
   });
-  return new Map(
-    rows.map(({ roleId: id, _count }) => [
-      id,
-      { people: _count.userId, serviceAccounts: _count.serviceAccountId, teams: _count.teamId },
-    ]),
-  );
+  return { people: _count.userId, serviceAccounts: _count.serviceAccountId, teams: _count.teamId };
 }
-
-const NOBODY: HolderCounts = { people: 0, serviceAccounts: 0, teams: 0 };
 
 export async function insertRole(
   tx: Tx,
@@ -76,17 +67,9 @@ export async function insertRole(
   });
 }
 
-export async function listRoles(db: Tx, now: Date): Promise<RoleView[]> {
-  const [rows, held] = await Promise.all([
-    db.role.findMany({ orderBy: [{ builtIn: 'desc' }, { name: 'asc' }], select: roleColumns }),
-    countHolders(db, now),
-  ]);
-  return rows.map((row) => toRole(row, held.get(row.id) ?? NOBODY));
-}
-
 export async function findRole(db: Tx, name: string, now: Date): Promise<RoleView | null> {
   const row = await db.role.findUnique({ where: { name }, select: roleColumns });
-  return row && toRole(row, (await countHolders(db, now, row.id)).get(row.id) ?? NOBODY);
+  return row && toRole(row, await countHolders(db, now, row.id));
 }
 
 /** Until the transaction ends, nobody else changes this role or who holds it. */

@@ -1,6 +1,7 @@
 import { check } from '../../kernel/check.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
+import type { Page } from '../../kernel/paging.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import { type ChangeBy, changeEvent } from '../../platform/audit/change.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
@@ -9,6 +10,7 @@ import { type Assignments, createAssignments } from './assignments.ts';
 import { roleBuiltIn, roleNameTaken, roleNotFound } from './errors.ts';
 import * as inclusionStore from './inclusion-store.ts';
 import { setInclusions } from './inclusions.ts';
+import { listRoles, type OfferedRoles, offerRoles, type RoleListItem } from './role-list-store.ts';
 import * as store from './role-store.ts';
 import { type CreateRoleInput, createRoleInput, type UpdateRoleInput, updateRoleInput } from './schema.ts';
 import { isUniqueViolation } from './store.ts';
@@ -22,7 +24,10 @@ export interface RoleDetail extends store.RoleView {
 export interface Roles extends Assignments {
   /** @throws invalid_input */
   create(input: CreateRoleInput, origin: ChangeBy): Promise<{ id: string; name: string }>;
-  list(): Promise<store.RoleView[]>;
+  /** `search`: part of a name or description. `after`: the `next` or `previous` of another page. */
+  list(filter: { search?: string | undefined; after?: string | undefined }): Promise<Page<RoleListItem>>;
+  /** For forms to choose from; any other can be named. `except`: the name of one that is left out. */
+  offered(which: { builtIn: boolean; except?: string | undefined }): Promise<OfferedRoles>;
   byName(name: string): Promise<store.RoleView | null>;
   detail(name: string): Promise<RoleDetail | null>;
   /** Replaces the description and all permissions, and the inclusions where they are given. @throws invalid_input, roles.not_found */
@@ -63,7 +68,10 @@ export function createRoles({ db, audit, clock, permissionIds }: RolesNeeds): Ro
       return { id, name };
     },
 
-    list: () => store.listRoles(db.prisma, clock.now()),
+    list: ({ search, after }) =>
+      listRoles(db, { search: search?.trim().slice(0, 200) || undefined, after, now: clock.now() }),
+
+    offered: (which) => offerRoles(db.prisma, which),
     byName: (name) => store.findRole(db.prisma, name, clock.now()),
 
     async detail(name) {

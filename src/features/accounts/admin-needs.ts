@@ -107,12 +107,13 @@ export interface UserAdminNeeds {
   };
   /** Each change writes its own audit event. */
   roles: {
-    all(): Promise<{ name: string; description: string }[]>;
+    /** The first of all roles, to choose from; any other can be named. `complete`: there are no others. */
+    offered(): Promise<{ roles: { name: string; description: string }[]; complete: boolean }>;
     /** @throws roles.not_found */
     assignIn(tx: Tx, role: string, userId: string, origin: ChangeBy): Promise<unknown>;
     /**
      * `expires` is ISO 8601, UTC where it names no offset; empty: no end. Giving it again changes the end.
-     * @throws roles.not_found, invalid_input on field `expires`
+     * @throws roles.not_found on field `role`, invalid_input on field `expires`
      */
     assign(role: string, userId: string, origin: ChangeBy, terms: { expires?: string | undefined }): Promise<unknown>;
     /** Every role with its sources, also what was given directly and is over. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { browserName } from '../../kernel/user-agent.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import { flash } from '../../platform/web/flash.ts';
+import { nameList } from '../../platform/web/name-list.ts';
 import { originOf, personOf } from '../../platform/web/origin.ts';
 import { seeOther } from '../../platform/web/redirect.ts';
 import { type Guard, type Invalid, type Route, route } from '../../platform/web/route.ts';
@@ -13,7 +14,7 @@ import type { Invitation, UserAdmin } from './admin-service.ts';
 export interface UserPagesNeeds {
   views: Views;
   users: UserAdmin;
-  roles: Pick<UserAdminNeeds['roles'], 'all'>;
+  roles: Pick<UserAdminNeeds['roles'], 'offered'>;
   /** Lets only admins pass and sets ctx.state.person. */
   admin: Guard;
 }
@@ -27,9 +28,10 @@ const listQuery = z.object({
   status: z.enum(STATUSES).optional().catch(undefined),
   after: z.string().max(200).optional().catch(undefined),
 });
+const newForm = newUserInput.extend({ roles: nameList });
 const oneUser = z.strictObject({ id: z.uuid() });
 const oneSession = z.strictObject({ id: z.uuid(), session: z.string().regex(/^[\w-]{1,128}$/) });
-const role = z.string().min(1, 'required').max(60, 'too_long');
+const role = z.string().trim().min(1, 'required').max(60, 'too_long');
 const roleName = z.strictObject({ role });
 const giveForm = z.strictObject({ role, expires: z.string().default('') });
 
@@ -39,7 +41,7 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
   const pathOf = (id: string) => `${HOME}/${id}`;
 
   async function showNew(ctx: Ctx, form: Invalid = { values: {}, errors: {} }): Promise<void> {
-    const model = { title: ctx.state.t('accounts.new.title'), roles: await roles.all(), ...form };
+    const model = { title: ctx.state.t('accounts.new.title'), offered: await roles.offered(), ...form };
     views.render(ctx, 'accounts/new', model, { layout: 'console' });
   }
 
@@ -50,12 +52,12 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
   }
 
   async function showUser(ctx: Ctx, id: string, form?: Invalid): Promise<void> {
-    const [detail, known] = await Promise.all([users.show(id), roles.all()]);
+    const [detail, offered] = await Promise.all([users.show(id), roles.offered()]);
     const model = {
       title: detail.user.name || detail.user.email,
       ...detail,
       sessions: detail.sessions.map((session) => ({ ...session, named: browserName(session.userAgent) })),
-      roles: known,
+      roles: offered.roles,
       self: personOf(ctx).id === id,
       currentSession: personOf(ctx).sessionUid,
       ...(form && { form: 'roles', ...form }),
@@ -99,7 +101,7 @@ export function userAdminRoutes({ views, users, roles, admin }: UserPagesNeeds):
     route({ method: 'GET', path: `${HOME}/new`, guards }, (ctx) => showNew(ctx)),
 
     route(
-      { method: 'POST', path: `${HOME}/new`, guards, body: newUserInput, invalid: (ctx, form) => showNew(ctx, form) },
+      { method: 'POST', path: `${HOME}/new`, guards, body: newForm, invalid: (ctx, form) => showNew(ctx, form) },
       async (ctx, { body }) => showInvitation(ctx, await users.invite(body, originOf(ctx))),
     ),
 

@@ -146,7 +146,12 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
     const { email, name } = input;
     const user = await accounts.create(tx, { email, name, status });
     await audit.in(tx, changeEvent(origin, { action: 'user.create', target: target(user), data: { how } }));
-    for (const role of new Set(input.roles)) await roles.assignIn(tx, role, user.id, origin);
+    for (const role of new Set(input.roles)) {
+      await roles.assignIn(tx, role, user.id, origin).catch((error: unknown) => {
+        const unknown = error instanceof AppError && error.code === 'roles.not_found';
+        throw unknown ? unknownRole(role, error) : error;
+      });
+    }
     return user;
   }
 
@@ -310,4 +315,10 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
       return user;
     },
   };
+}
+
+/** Names of roles can be typed where a person is invited: a wrong one is said beside the field. */
+function unknownRole(name: string, cause: AppError): AppError {
+  const fields = { roles: { code: 'roles.include_unknown', params: { name } } };
+  return new AppError(cause.code, { status: 422, fields, cause });
 }

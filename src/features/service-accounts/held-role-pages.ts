@@ -8,13 +8,13 @@ import { type Guard, type Invalid, type Route, route } from '../../platform/web/
 
 /** Roles and teams of service accounts. Each change writes its own audit event. */
 export interface HeldRoles {
-  /** Those that a service account can be given. */
-  all(): Promise<{ name: string }[]>;
+  /** The first of those that a service account can be given: suggestions for the name. */
+  suggested(): Promise<{ name: string }[]>;
   /** With their sources, for the page. */
   heldBy(holder: { serviceAccountId: string }): Promise<object[]>;
   /** Its teams and those above them. */
   teamsOf(member: { serviceAccountId: string }): Promise<{ id: string; name: string }[]>;
-  /** `expires`: ISO 8601; empty: no end. @throws invalid_input on field `expires`, roles.not_found */
+  /** `expires`: ISO 8601; empty: no end. @throws invalid_input on field `expires`, roles.not_found on field `role` */
   assign(
     role: string,
     holder: { serviceAccountId: string },
@@ -25,7 +25,7 @@ export interface HeldRoles {
 }
 
 const byId = z.strictObject({ id: z.uuid() });
-const role = z.string().min(1, 'required').max(60, 'too_long');
+const role = z.string().trim().min(1, 'required').max(60, 'too_long');
 const giveForm = z.strictObject({ role, expires: z.string().default('') });
 const takeForm = z.strictObject({ role });
 
@@ -34,8 +34,12 @@ export function heldRolePages({ base, guards, roles }: { base: string; guards: G
   return {
     async model(id: string) {
       const holder = { serviceAccountId: id };
-      const [held, all, teams] = await Promise.all([roles.heldBy(holder), roles.all(), roles.teamsOf(holder)]);
-      return { held, roles: all, teams };
+      const [held, suggested, teams] = await Promise.all([
+        roles.heldBy(holder),
+        roles.suggested(),
+        roles.teamsOf(holder),
+      ]);
+      return { held, roles: suggested, teams };
     },
 
     /** `show` renders the account's page as the answer to a form that can't be followed. */

@@ -16,11 +16,11 @@ export interface TeamPagesNeeds {
   admin: Guard;
   /** Each change writes its own audit event. */
   roles: {
-    /** Those that a team can be given. */
-    all(): Promise<{ name: string }[]>;
+    /** The first of those that a team can be given: suggestions for the name. */
+    suggested(): Promise<{ name: string }[]>;
     /** With their sources, for the page. */
     heldBy(holder: { teamId: string }): Promise<object[]>;
-    /** `expires`: ISO 8601; empty: no end. @throws invalid_input on field `expires`, roles.not_found */
+    /** `expires`: ISO 8601; empty: no end. @throws invalid_input on field `expires`, roles.not_found on field `role` */
     assign(role: string, holder: { teamId: string }, origin: ChangeBy, terms: { expires: string }): Promise<unknown>;
     unassign(role: string, holder: { teamId: string }, origin: ChangeBy): Promise<unknown>;
   };
@@ -37,7 +37,7 @@ const teamForm = z.strictObject({ name: z.string(), description: z.string(), par
 const named = z.string().min(1, 'required').max(320, 'too_long');
 const memberForm = z.strictObject({ member: named });
 const managerForm = z.strictObject({ manager: named });
-const role = z.string().min(1, 'required').max(60, 'too_long');
+const role = z.string().trim().min(1, 'required').max(60, 'too_long');
 const giveForm = z.strictObject({ role, expires: z.string().default('') });
 const takeForm = z.strictObject({ role });
 
@@ -78,10 +78,14 @@ export function teamAdminPages({ teams, views, admin, roles }: TeamPagesNeeds): 
     { cursor, failed }: { cursor?: string | undefined; failed?: Invalid & { form: FormName } } = {},
   ): Promise<void> {
     const team = await existing(id);
-    const [page, held, all] = await Promise.all([members.list(id, cursor), roles.heldBy({ teamId: id }), roles.all()]);
+    const [page, held, suggested] = await Promise.all([
+      members.list(id, cursor),
+      roles.heldBy({ teamId: id }),
+      roles.suggested(),
+    ]);
     const at = (to: string | undefined) => to && `${BASE}/${id}?${new URLSearchParams({ after: to })}#members`;
     const pages = { next: at(page.next), previous: at(page.previous) };
-    show(ctx, 'show', { title: team.name, team, members: page.items, held, roles: all, ...pages, ...failed });
+    show(ctx, 'show', { title: team.name, team, members: page.items, held, roles: suggested, ...pages, ...failed });
   }
 
   /** A form on a team's page; where it can't be followed, the answer is that page. */
