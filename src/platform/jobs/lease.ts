@@ -14,8 +14,10 @@ ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, expires_at = EXCLUDED
 WHERE lease.expires_at <= now() OR lease.holder = EXCLUDED.holder
 RETURNING name`;
 
+/** The column holds milliseconds and would round up: what is left at once has to be free at once. */
 const LEAVE = `
-UPDATE lease SET holder = '', expires_at = now() + make_interval(secs => $3) WHERE name = $1 AND holder = $2`;
+UPDATE lease SET holder = '', expires_at = date_trunc('milliseconds', now()) + make_interval(secs => $3)
+WHERE name = $1 AND holder = $2`;
 
 /** `holder` is unique to the process. */
 export function createLeases(db: Database, holder: string): Leases {
