@@ -4,7 +4,7 @@ import type { PlainRequest } from '../platform/web/front.ts';
 import { type PlainAnswer, send } from '../platform/web/plain-answer.ts';
 
 interface Ready {
-  body: Buffer;
+  body: string;
   etag: string;
   /** Of every answer, and of one that has a body. */
   headers: string[];
@@ -43,7 +43,7 @@ export function createReadyAnswers(maxAge: Record<string, number>): ReadyAnswers
       if (known) return send(ctx, known);
       await next();
       if (req.headers.origin !== undefined || ctx.status !== 200 || typeof ctx.body !== 'object' || !ctx.body) return;
-      const body = Buffer.from(JSON.stringify(ctx.body));
+      const body = JSON.stringify(ctx.body);
       const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
       const cache = ['Cache-Control', `public, max-age=${seconds}`, 'ETag', etag];
       const headers = [...cache, 'Access-Control-Allow-Origin', '*', 'Vary', 'Origin'];

@@ -67,10 +67,12 @@ export function createFront(options: FrontOptions): RequestListener {
     }
     if (!found) return otherwise(req, res);
     const { status, headers = [], body = '' } = found;
+    const bytes = Buffer.byteLength(body);
     // A 304 speaks of an answer that it does not hold (RFC 9110 section 8.6).
-    const length = status === 304 ? [] : ['Content-Length', String(Buffer.byteLength(body))];
+    const length = status === 304 ? [] : ['Content-Length', String(bytes)];
     res.writeHead(status, [...common, 'X-Request-Id', request.id, ...length, ...headers]);
-    res.end(body);
+    // The same bytes for ASCII, and Node need not look at each.
+    res.end(body, bytes === body.length ? 'latin1' : 'utf8');
     record({ method: req.method ?? '', path, status, request, seconds: (performance.now() - started) / 1000 });
   }
 

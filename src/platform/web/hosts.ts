@@ -25,9 +25,10 @@ export function createHosts(
 ): Hosts {
   const own = issuerUrl.protocol === 'https:' ? 'https' : 'http';
   const aliases = new Set(allowedHosts.map((host) => host.toLowerCase()));
+  const issuer: ServedHost = { host: issuerUrl.host, protocol: own };
 
   function match(path: string, host: string, forwardedProtocol: string | undefined): ServedHost | undefined {
-    if (host === issuerUrl.host || hostOf(host, own) === issuerUrl.host) return { host: issuerUrl.host, protocol: own };
+    if (host === issuer.host || hostOf(host, own) === issuer.host) return issuer;
     if (partial && hostOf(host, 'https') === partial.host) {
       return partial.serves(path) ? { host: partial.host, protocol: 'https' } : undefined;
     }
@@ -39,10 +40,11 @@ export function createHosts(
 
   return {
     served(req, path, fromProxy) {
-      const forwarded = (name: string): string | undefined =>
-        fromProxy
-          ? [req.headers[name] ?? ''].flat().join(',').split(',').at(-1)?.trim().toLowerCase() || undefined
-          : undefined;
+      const forwarded = (name: string): string | undefined => {
+        const value = fromProxy ? req.headers[name] : undefined;
+        if (value === undefined) return undefined;
+        return [value].flat().join(',').split(',').at(-1)?.trim().toLowerCase() || undefined;
+      };
       const protocol = forwarded('x-forwarded-proto') ?? ('encrypted' in req.socket ? 'https' : undefined);
       const direct = match(path, req.headers.host ?? '', protocol);
       if (direct !== undefined) return direct;

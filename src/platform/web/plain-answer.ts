@@ -6,7 +6,7 @@ export interface PlainAnswer {
   status: number;
   /** Beside those that every answer carries; names and values in turn. */
   headers?: readonly string[];
-  body?: string | Buffer;
+  body?: string;
 }
 
 const JSON_NO_STORE = ['Content-Type', 'application/json; charset=utf-8', 'Cache-Control', 'no-store'];

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 
 export interface Proxies {
   /** Whether the peer of this connection is a configured proxy. */
@@ -26,6 +27,16 @@ const PROXY_HEADERS = [
   'client-cert-chain',
 ];
 
+/** What one text says, as it stood in a header or came from a socket. */
+interface Known {
+  address: string;
+  isAddress: boolean;
+  trusted: boolean;
+}
+
+/** Characters; an address with zone and port has fewer, and a header may have thousands. */
+const LONGEST_KEPT = 64;
+
 /** `ranges`: addresses or CIDR ranges. */
 export function createProxies(ranges: string[]): Proxies {
   const list = new BlockList();
@@ -35,22 +46,33 @@ export function createProxies(ranges: string[]): Proxies {
     if (bits === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(bits), family);
   }
-  const trusts = (address: string): boolean => {
+  // The same few proxies and callers send request after request.
+  const known = new LRUCache<string, Known>({ max: 5_000 });
+
+  function read(text: string): Known {
+    const found = known.get(text);
+    if (found) return found;
+    const address = plainAddress(text);
     const family = isIP(address);
-    return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  };
+    const trusted = family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    const made = { address, isAddress: family !== 0, trusted };
+    if (text.length <= LONGEST_KEPT) known.set(text, made);
+    return made;
+  }
+  const peerOf = (req: IncomingMessage): Known => read(req.socket.remoteAddress ?? '');
+
   return {
-    trustsPeer: (req) => trusts(peerOf(req)),
+    trustsPeer: (req) => peerOf(req).trusted,
     clientAddress(req) {
       const peer = peerOf(req);
-      if (!trusts(peer)) return peer;
+      if (!peer.trusted) return peer.address;
       // Right to left: each trusted proxy vouches for the entry before its own; what stands further left is hearsay.
-      let client = peer;
+      let client = peer.address;
       for (const entry of [req.headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').reverse()) {
-        const address = plainAddress(entry.trim());
-        if (isIP(address) === 0) break;
+        const { address, isAddress, trusted } = read(entry.trim());
+        if (!isAddress) break;
         client = address;
-        if (!trusts(address)) break;
+        if (!trusted) break;
       }
       return client;
     },
@@ -60,10 +82,6 @@ export function createProxies(ranges: string[]): Proxies {
 /** Takes forwarded headers off a request that came from no configured proxy. */
 export function stripForwarded(req: IncomingMessage): void {
   for (const name of PROXY_HEADERS) delete req.headers[name];
-}
-
-function peerOf(req: IncomingMessage): string {
-  return plainAddress(req.socket.remoteAddress ?? '');
 }
 
 /** IPv4 that came in over an IPv6 socket is IPv4; a zone or port is not part of the address. */
