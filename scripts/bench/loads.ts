@@ -1,5 +1,6 @@
 import type { Server } from './arena.ts';
-import type { ClosedJob, Template } from './load/job.ts';
+import { forgetSignIns } from './growth.ts';
+import type { ClosedJob, SignInJob, Template } from './load/job.ts';
 import { addressOf, fill } from './load/job.ts';
 import type { Contestant } from './measure.ts';
 import { post, type Stage, tokenRequest } from './stage.ts';
@@ -10,6 +11,8 @@ const POOL = 200;
 /** Families of refresh tokens, each renewed over and over; and connections that use up what was made before. */
 const FEW_CONNECTIONS = 32;
 const FEW_CLIENTS = 10;
+/** Browsers that sign in at the same time, and so hashes that are under way. */
+export const BROWSERS = 4;
 
 /** The load that one kind of request makes on one server. */
 export type Load = (stage: Stage, server: Server) => Promise<Contestant['job']>;
@@ -77,6 +80,14 @@ export const refresh: Load = async (stage, server) => {
     const items = (await stage.userTokens(server, FEW_CONNECTIONS)).map((tokens) => tokens.refresh);
     const plan = { type: 'chain' as const, template, items, next: 'refresh_token' };
     return { kind: 'closed', origin: server.origin, connections: FEW_CONNECTIONS, seconds, plan };
+  };
+};
+
+/** From the authorization request to the redirect with the code: pages, password and authenticator code included. */
+export const signingIn: Load = async ({ arena, authorize }, { origin }) => {
+  return async (seconds): Promise<SignInJob> => {
+    await forgetSignIns(arena.databaseUrl);
+    return { kind: 'sign-in', origin, browsers: BROWSERS, seconds, authorize, people: arena.data.people };
   };
 };
 

@@ -46,6 +46,10 @@ async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promi
   return reportOf(rows, effort.rounds, canPin);
 }
 
+function signsIn(command: Command): boolean {
+  return command.verb === 'rows' || (command.verb === 'profile' && command.load === 'sign_in');
+}
+
 async function run(command: Command): Promise<void> {
   const stopping = new AbortController();
   let arena: Arena | undefined;
@@ -58,7 +62,7 @@ async function run(command: Command): Promise<void> {
   // The launcher is gone, also after kill -9.
   if (process.connected) process.once('disconnect', stop);
   // 1,000 clients for the row that sets them against ten; enough people that nobody signs in twice in a slice.
-  arena = await openArena({ clients: 1_000, people: command.verb === 'rows' ? 150 : 1 });
+  arena = await openArena({ clients: 1_000, people: signsIn(command) ? 150 : 1 });
   if (stopping.signal.aborted) {
     await arena.close();
     process.exit(1);

@@ -30,6 +30,7 @@ export const PROFILED = [
   'introspect_opaque',
   'userinfo',
   'refresh',
+  'sign_in',
   'metadata',
 ] as const;
 export type ProfiledLoad = (typeof PROFILED)[number];

@@ -9,6 +9,7 @@ import {
   introspectOpaque,
   type Load,
   refresh,
+  signingIn,
   userinfo,
 } from './loads.ts';
 import type { Command, ProfiledLoad } from './options.ts';
@@ -26,6 +27,7 @@ const LOADS: Record<ProfiledLoad, Load> = {
   introspect_opaque: introspectOpaque,
   userinfo,
   refresh,
+  sign_in: signingIn,
   metadata: documentAt('/.well-known/openid-configuration'),
 };
 

@@ -1,15 +1,11 @@
-import type { Server } from '../arena.ts';
-import { forgetSignIns } from '../growth.ts';
-import type { ClosedJob, Job } from '../load/job.ts';
-import { clientCredentials } from '../loads.ts';
-import { measure } from '../measure.ts';
+import type { ClosedJob } from '../load/job.ts';
+import { BROWSERS, clientCredentials, signingIn } from '../loads.ts';
+import { type Contestant, measure } from '../measure.ts';
 import { rowOf } from '../report.ts';
 import type { Stage } from '../stage.ts';
 import { median, rounded } from '../statistics.ts';
 import type { Measure } from './row.ts';
 
-/** Hashes that are under way at the same time. */
-const BROWSERS = 4;
 /** A sign-in takes tens of milliseconds: a shorter slice would hold too few. */
 const SHORTEST_SLICE = 1;
 /** So few that tokens alone don't fill the core. */
@@ -20,14 +16,9 @@ const TOKEN_CONNECTIONS = 2;
  * authenticator code; in bare with one password verification; the floor is that verification alone.
  */
 export const signInRow: Measure = async (stage, effort, name) => {
-  const { arena, authorize } = stage;
+  const { arena } = stage;
   const [product, bare, floor] = [await stage.product(), await stage.bare(), await stage.floor()];
-  const browsing =
-    ({ origin }: Server) =>
-    async (seconds: number): Promise<Job> => {
-      await forgetSignIns(arena.databaseUrl);
-      return { kind: 'sign-in', origin, browsers: BROWSERS, seconds, authorize, people: arena.data.people };
-    };
+  const browsing = await signingIn(stage, product);
   const hashing = (seconds: number): ClosedJob => ({
     kind: 'closed',
     origin: floor.origin,
@@ -40,13 +31,13 @@ export const signInRow: Measure = async (stage, effort, name) => {
     arena,
     floor,
     [
-      { name: 'product', server: product, job: browsing(product) },
-      { name: 'bare', server: bare, job: browsing(bare) },
+      { name: 'product', server: product, job: browsing },
+      { name: 'bare', server: bare, job: await signingIn(stage, bare) },
       { name: 'floor', server: floor, job: hashing },
     ],
     { ...effort, slice },
   );
-  const storm = await tokensInStorm(stage, Math.ceil(effort.rounds / 3), slice, browsing(product));
+  const storm = await tokensInStorm(stage, Math.ceil(effort.rounds / 3), slice, browsing);
   return {
     ...rowOf(name, measured),
     token_p99_ms: rounded(median(storm.calm), 2),
@@ -62,7 +53,7 @@ async function tokensInStorm(
   stage: Stage,
   rounds: number,
   seconds: number,
-  browsing: (seconds: number) => Promise<Job>,
+  browsing: Contestant['job'],
 ): Promise<{ calm: number[]; stormy: number[] }> {
   const { arena } = stage;
   const job = await clientCredentials({ connections: TOKEN_CONNECTIONS })(stage, await stage.product());

@@ -1,5 +1,6 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../kernel/errors.ts';
+import { hmac } from '../crypto/digest.ts';
 import type { Ctx } from './context.ts';
 
 /** The protection of one request's forms. */
@@ -22,8 +23,7 @@ export interface CsrfOptions {
  */
 export function createCsrf({ key, secure }: CsrfOptions): (ctx: Ctx) => CsrfGuard {
   const cookie = secure ? '__Host-postern-csrf' : 'postern-csrf';
-  const mac = (purpose: string, seed: string): string =>
-    createHmac('sha256', key).update(`${purpose}\0${seed}`).digest('base64url');
+  const mac = (purpose: string, seed: string): string => hmac(key, `${purpose}\0${seed}`).toString('base64url');
 
   function seedOf(ctx: Ctx): string | undefined {
     const [seed, signature] = (ctx.cookies.get(cookie) ?? '').split('.');

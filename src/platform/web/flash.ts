@@ -1,5 +1,6 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
+import { hmac } from '../crypto/digest.ts';
 import type { Ctx, Flash, FlashJar, FlashKind } from './context.ts';
 import type { Params } from './i18n.ts';
 
@@ -24,7 +25,7 @@ const LONGEST_PARAM = 200;
 /** The jar of one request. The cookie is signed, so that nobody can make the page say what we did not. */
 export function openFlashJar(ctx: Pick<Ctx, 'cookies'>, { key, secure, clock }: FlashOptions): FlashJar {
   const cookie = secure ? '__Host-postern-notice' : 'postern-notice';
-  const sign = (text: string): string => createHmac('sha256', key).update(`flash\0${text}`).digest('base64url');
+  const sign = (text: string): string => hmac(key, `flash\0${text}`).toString('base64url');
   let kept: Flash[] | undefined;
 
   function read(): Flash[] {
