@@ -17,9 +17,9 @@ export const BROWSERS = 4;
 /** The load that one kind of request makes on one server. */
 export type Load = (stage: Stage, server: Server) => Promise<Contestant['job']>;
 
-function rotate({ origin }: Server, requests: Template[], connections = CONNECTIONS): Contestant['job'] {
+function rotate({ origin }: Server, requests: Template[], connections = CONNECTIONS, ramp = 0): Contestant['job'] {
   const plan = { type: 'rotate' as const, requests };
-  return (seconds): ClosedJob => ({ kind: 'closed', origin, connections, seconds, plan });
+  return (seconds): ClosedJob => ({ kind: 'closed', origin, connections, seconds, ramp, plan });
 }
 
 export function tokenRequests({ arena }: Stage, end = '', clients = FEW_CLIENTS): Template[] {
@@ -27,9 +27,11 @@ export function tokenRequests({ arena }: Stage, end = '', clients = FEW_CLIENTS)
 }
 
 /** client_credentials; `end` of the audience decides on the kind of token. */
-export function clientCredentials(options: { end?: string; connections?: number; clients?: number } = {}): Load {
+export function clientCredentials(
+  options: { end?: string; connections?: number; clients?: number; ramp?: number } = {},
+): Load {
   return async (stage, server) =>
-    rotate(server, tokenRequests(stage, options.end, options.clients), options.connections);
+    rotate(server, tokenRequests(stage, options.end, options.clients), options.connections, options.ramp);
 }
 
 function firstService({ arena }: Stage) {

@@ -18,6 +18,8 @@ export interface Row {
   errors: number;
   /** Lowest and highest of the rounds, of the row's ratio: against bare, else the floor, else `ratio`. */
   spread: [number | null, number | null];
+  /** What made the load: autocannon, wrk, or a generator of our own. */
+  load?: string;
   rss_mib?: number | null;
   rss_loaded_mib?: number | null;
   /** Of rows that set the product against itself. */
@@ -41,7 +43,15 @@ export interface Row {
 }
 
 export interface Report {
-  machine: { cpu: string; cores: number; memory_mib: number; system: string; node: string; pinned: boolean };
+  machine: {
+    cpu: string;
+    cores: number;
+    memory_mib: number;
+    system: string;
+    node: string;
+    pinned: boolean;
+    load: string;
+  };
   commit: string;
   rounds: number;
   rows: Row[];
@@ -106,6 +116,7 @@ export function rowOf(name: RowName, { slices, voided }: Measured, against?: str
     p99_ms: p99('product'),
     errors: of('product', (slice) => slice.errors).reduce((sum, errors) => sum + errors, 0),
     spread: spreadOf(main),
+    load: [...new Set(of('product', (slice) => slice.tool))].join(', '),
     rss_mib: rounded(Math.max(...defined(of('product', (slice) => slice.rssMib))), 1),
     ...(against === undefined ? {} : { ratio: middle(self, 3) }),
     cpu_ratio_bare: middle(ratios(cpu('bare'), cpu('product')), 3),
@@ -128,6 +139,7 @@ export function reportOf(rows: Row[], rounds: number, pinned: boolean): Report {
       system: `${process.platform} ${release()}`,
       node: process.version,
       pinned,
+      load: [...new Set(rows.flatMap(({ load }) => load ?? []))].sort().join(', '),
     },
     commit: commit(),
     rounds,
@@ -158,11 +170,14 @@ const COLUMNS: [string, (row: Row) => string | number | null | undefined][] = [
   ['low–high', ({ spread: [low, high] }) => (low === null ? null : `${low}–${high}`)],
   ['CPU µs', (row) => row.cpu_us_per_request],
   ['CPU ÷ bare', (row) => row.cpu_ratio_bare],
+  ['CPU ÷ floor', (row) => row.cpu_ratio_floor],
   ['DB CPU', (row) => row.cpu_ratio_database],
   ['p50 ms', (row) => row.p50_ms],
   ['p99 ms', (row) => row.p99_ms],
+  ['floor p99', (row) => row.floor_p99_ms],
   ['errors', (row) => (row.not_available === undefined ? row.errors : null)],
   ['RSS MiB', (row) => row.rss_mib],
+  ['load', (row) => row.load],
 ];
 
 /** As Markdown, so that it can stand in the documentation as it is. */
@@ -179,6 +194,8 @@ export function tableOf({ machine, commit: version, rounds, rows }: Report): str
       text === undefined ? [] : [`- ${name}: ${text}`],
     ),
   );
-  const head = `${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, commit ${version}, ${rounds} rounds`;
+  const head =
+    `${machine.cpu}, ${machine.cores} cores, Node.js ${machine.node}, load by ${machine.load || 'nothing'}, ` +
+    `commit ${version}, ${rounds} rounds`;
   return [head, '', ...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
 }

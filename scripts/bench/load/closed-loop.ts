@@ -1,5 +1,6 @@
 import autocannon, { type CannonClient, type CannonRequest } from 'autocannon';
 import { type ClosedJob, fill, type LoadResult, type Plan, summary, type Template } from './job.ts';
+import { canUseWrk, runWrk } from './wrk.ts';
 
 const TIMEOUT_SECONDS = 20;
 
@@ -86,6 +87,10 @@ function requestsOf(plan: Plan, connection: number, kept: string[]): CannonReque
 
 /** Every connection sends its next request when the answer to the one before is there. */
 export function runClosed(job: ClosedJob): Promise<LoadResult> {
+  return canUseWrk(job) ? runWrk(job) : runAutocannon(job);
+}
+
+function runAutocannon(job: ClosedJob): Promise<LoadResult> {
   const { origin, connections, seconds, amount, plan } = job;
   return new Promise((resolve, reject) => {
     const latencies: number[] = [];
@@ -112,6 +117,7 @@ export function runClosed(job: ClosedJob): Promise<LoadResult> {
         );
         const refused = Object.entries(statuses).filter(([status]) => !/^[23]/.test(status));
         resolve({
+          tool: 'autocannon',
           completed: latencies.length,
           seconds: (ended - started) / 1000,
           errors: result.errors + refused.reduce((sum, [, count]) => sum + count, 0),

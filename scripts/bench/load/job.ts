@@ -24,6 +24,8 @@ export interface ClosedJob {
   /** One of the two; with `amount` the slice ends when so many were answered. */
   seconds?: number;
   amount?: number;
+  /** Whole seconds between connecting and the first request, before `seconds`; only wrk can wait so. */
+  ramp?: number;
   plan: Plan;
 }
 
@@ -35,6 +37,8 @@ export interface OpenJob {
   /** Requests a second. */
   rate: number;
   seconds: number;
+  /** Seconds between connecting and the first request, before `seconds`. */
+  ramp?: number;
   requests: Template[];
 }
 
@@ -51,6 +55,8 @@ export interface SignInJob {
 export type Job = ClosedJob | OpenJob | SignInJob;
 
 export interface LoadResult {
+  /** What made the load. */
+  tool: 'autocannon' | 'wrk' | 'own';
   completed: number;
   seconds: number;
   /** Answers that are no success, lost connections, timeouts. */
@@ -71,6 +77,15 @@ export function quantile(samples: number[], q: number): number {
 /** Requests come from many addresses, as they do behind a proxy; the product limits each of them. */
 export function addressOf(index: number): string {
   return `10.9.${Math.floor(index / 250) % 250}.${1 + (index % 250)}`;
+}
+
+/** As it goes over the wire. */
+export function bytesOf(template: Template, host: string): Buffer {
+  const body = template.body ?? '';
+  const length = template.method === 'GET' ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+  const headers = { host, connection: 'keep-alive', ...template.headers, ...length };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return Buffer.from(`${template.method} ${template.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
 let filled = 0;

@@ -1,15 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type LoadResult, type OpenJob, summary, type Template } from './job.ts';
+import { bytesOf, type LoadResult, type OpenJob, summary } from './job.ts';
 
 const LAST_ANSWERS_MS = 10_000;
-
-function bytesOf(template: Template, host: string): Buffer {
-  const body = template.body ?? '';
-  const headers = { host, connection: 'keep-alive', ...template.headers, 'content-length': String(body.length) };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return Buffer.from(`${template.method} ${template.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
-}
 
 /** The status of a whole answer, undefined as long as there is more to come. */
 function statusOf(text: string): number | undefined {
@@ -87,6 +80,8 @@ export async function runOpen(job: OpenJob): Promise<LoadResult> {
     });
   }
 
+  // A server accepts connections one by one; that is not what is measured.
+  await wait((job.ramp ?? 0) * 1000);
   const total = Math.round(job.rate * job.seconds);
   const started = performance.now();
   for (let arrived = 0; arrived < total; ) {
@@ -105,5 +100,6 @@ export async function runOpen(job: OpenJob): Promise<LoadResult> {
   while (latencies.length + errors < total && performance.now() < deadline) await wait(5);
   for (const { socket } of connections) socket.destroy();
   const lost = Math.max(0, total - latencies.length);
-  return { completed: latencies.length, seconds, errors: errors + lost, ...summary(latencies), statuses, kept: [] };
+  const counts = { completed: latencies.length, seconds, errors: errors + lost };
+  return { tool: 'own', ...counts, ...summary(latencies), statuses, kept: [] };
 }

@@ -57,5 +57,5 @@ export async function runSignIn(job: SignInJob): Promise<LoadResult> {
   await Promise.all(Array.from({ length: job.browsers }, browser));
   if (latencies.length === 0 && problem) throw problem;
   const seconds = (performance.now() - started) / 1000;
-  return { completed: latencies.length, seconds, errors, ...summary(latencies), statuses: {}, kept: [] };
+  return { tool: 'own', completed: latencies.length, seconds, errors, ...summary(latencies), statuses: {}, kept: [] };
 }

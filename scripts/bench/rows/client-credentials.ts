@@ -6,7 +6,9 @@ import { notAvailable, type Row, rowOf } from '../report.ts';
 import { send } from '../stage.ts';
 import { contestant, type Measure, measureAgainst } from './row.ts';
 
-const OPEN_LOOP = { connections: 1_000, rate: 1_000 };
+/** For a thousand connections to be accepted before anything is counted. */
+const RAMP = 1;
+const OPEN_LOOP = { connections: 1_000, rate: 1_000, ramp: RAMP };
 /** With 1,000 connections a shorter slice would hold little more than their making. */
 const SHORTEST_SLICE = 1;
 
@@ -50,7 +52,7 @@ export const thousandConnections: Measure = async (stage, effort, name) => {
   const product = await arena.product({ workers: 2 });
   const floor = await arena.floor(2);
   try {
-    const load = clientCredentials({ connections: 1_000 });
+    const load = clientCredentials({ connections: 1_000, ramp: RAMP });
     const contestants = [
       await contestant('product', stage, product, load),
       await contestant('floor', stage, floor, load),
