@@ -39,7 +39,8 @@ export interface App {
   /** The absolute address of the setup page; null once there is an admin. */
   setupLink(): Promise<string | null>;
   /** Resolves when requests are answered. */
-  listen(): Promise<void>;
+  /** `reusePort`: others of this program listen on the same port; the kernel spreads connections among them. */
+  listen(options?: { reusePort: boolean }): Promise<void>;
   /** Lets what was begun end (10 s at the most), then closes everything. */
   close(): Promise<void>;
   parts: Parts;
@@ -163,8 +164,8 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
     setupLink: parts.setupLink,
     parts,
     db,
-    async listen() {
-      await listening(server, config.port, config.host);
+    async listen({ reusePort } = { reusePort: false }) {
+      await listening(server, config.port, config.host, { reusePort });
       management = await openManagement();
       jobs.start();
     },
@@ -203,11 +204,11 @@ export async function openServices(config: Config, options: BuildOptions = {}): 
   }
 }
 
-function listening(server: Server, port: number, host: string): Promise<void> {
+function listening(server: Server, port: number, host: string, options?: { reusePort: boolean }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     // A thousand services that connect at once must not wait for a second try.
-    server.listen({ port, host, backlog: 4_096 }, () => {
+    server.listen({ port, host, backlog: 4_096, ...options }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -13,6 +13,12 @@ interface Ready {
 
 const CLOSE_DEADLINE_MS = 20_000;
 
+/**
+ * Workers that listen themselves take all waiting connections in one turn. Elsewhere the supervisor hands them out one
+ * by one, each after a worker's answer to the one before: a thousand that come at once then wait for seconds.
+ */
+const KERNEL_SPREADS = process.platform === 'linux';
+
 /** Serves until it is told to stop. Resolves to the exit status: 0 after a clean stop, 1 when it could not start. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<number> {
   // Before any work: a signal during start-up must not be lost, nor leave a half-started database.
@@ -43,7 +49,7 @@ async function serveHere(config: Config, stop: AbortSignal, log: Log): Promise<n
   const { build } = await import('../app.ts');
   const app = await build(config, { log });
   if (!stop.aborted) {
-    await app.listen();
+    await app.listen({ reusePort: cluster.isWorker && KERNEL_SPREADS });
     const ready: Ready = { url: app.url, setupLink: await app.setupLink() };
     if (cluster.isWorker) process.send?.(ready);
     else announce(ready);
@@ -59,14 +65,16 @@ async function serveHere(config: Config, stop: AbortSignal, log: Log): Promise<n
 }
 
 async function serveByWorkers(config: Config, stop: AbortSignal, log: Log): Promise<number> {
-  const [{ startEmbedded }, { freePort }, { superviseWorkers }] = await Promise.all([
+  const [{ startEmbedded }, { freePort }, { mustBeFree }, { superviseWorkers }] = await Promise.all([
     import('../platform/db/embedded.ts'),
     import('../platform/db/embedded/server.ts'),
+    import('../platform/process/port.ts'),
     import('../platform/process/workers.ts'),
   ]);
   const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir, log }) : undefined;
   try {
     const port = config.port === 0 ? await freePort() : config.port;
+    await mustBeFree(port, config.host);
     return await superviseWorkers({
       count: config.workers,
       env: (slot) => ({
