@@ -4,6 +4,7 @@ import type { Ctx } from '../platform/web/context.ts';
 import type { AccountSource } from './account-source.ts';
 import { CLAIMS } from './claims.ts';
 import type { ClientSource } from './client-source.ts';
+import type { Beside, InteractionReads } from './interaction-reads.ts';
 import { type Detail, type DetailInWords, type DetailTypeMap, inWords, parseDetails } from './requests/detail-types.ts';
 
 export interface AskedPermissions {
@@ -35,6 +36,8 @@ export interface Interaction {
 export interface InteractionPort {
   /** Throws AppError `interaction.expired` (410) where this browser has no such interaction. */
   current(ctx: Ctx): Promise<Interaction>;
+  /** The same, with a row of the caller's (as JSON) that is read in the same statement; null where there is none. */
+  currentWith(ctx: Ctx, beside: Beside): Promise<{ interaction: Interaction; beside: unknown }>;
   /** Answers with a redirect back into the authorization request. */
   finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
   /** The person allowed what was asked for, and that is remembered. */
@@ -54,8 +57,9 @@ export function createInteractions(deps: {
   clients: ClientSource;
   accounts: AccountSource;
   detailTypes: () => DetailTypeMap;
+  reads: InteractionReads;
 }): InteractionPort {
-  const { provider, clients, accounts, detailTypes } = deps;
+  const { provider, clients, accounts, detailTypes, reads } = deps;
 
   type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
   /** Read once in each request. */
@@ -87,11 +91,12 @@ export function createInteractions(deps: {
     ctx.status = 303;
   }
 
-  return {
+  const uidInPath = (ctx: Ctx): string => /^\/interaction\/([^/]+)/.exec(ctx.path)?.[1] ?? '';
+
+  const port: InteractionPort = {
     async current(ctx) {
       const found = await details(ctx);
-      const inPath = /^\/interaction\/([^/]+)/.exec(ctx.path)?.[1];
-      if (inPath !== found.uid) throw new AppError('interaction.expired', { status: 410 });
+      if (uidInPath(ctx) !== found.uid) throw new AppError('interaction.expired', { status: 410 });
       const { params, prompt, session } = found;
       const client = await clients.find(String(params.client_id));
       // A client that was disabled while its person was signing in.
@@ -135,6 +140,11 @@ export function createInteractions(deps: {
       };
     },
 
+    async currentWith(ctx, beside) {
+      const { result, beside: row } = await reads.beside(beside, uidInPath(ctx), () => port.current(ctx));
+      return { interaction: result, beside: row };
+    },
+
     async finishLogin(ctx, { accountId, amr, acr, at }) {
       await finish(ctx, { login: { accountId, amr, acr, ts: Math.floor(at.getTime() / 1000), remember: true } });
     },
@@ -147,4 +157,5 @@ export function createInteractions(deps: {
       await finish(ctx, { error, error_description: 'the person declined' });
     },
   };
+  return port;
 }

@@ -27,6 +27,7 @@ import type { KeyFetcher } from './grant-types/issuer-keys.ts';
 import { announceJwtBearer } from './grant-types/jwt-bearer.ts';
 import { registerTokenExchange } from './grant-types/token-exchange.ts';
 import { createWorkloadGrant } from './grant-types/workload-grant.ts';
+import { createInteractionReads } from './interaction-reads.ts';
 import { createInteractions, type InteractionPort } from './interactions.ts';
 import { override } from './internals.ts';
 import { createReadyAnswers } from './ready-answers.ts';
@@ -280,7 +281,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     middleware,
     plain,
     clients,
-    interactions: createInteractions(asked),
+    interactions: createInteractions({ ...asked, reads: createInteractionReads(db) }),
     approvals: createApprovals({ ...asked, db, clock }),
     async sessionOf(ctx) {
       const session = await current().provider.Session.get(ctx as unknown as KoaContextWithOIDC);

@@ -4,6 +4,7 @@ import type { Audit } from '../platform/audit/audit.ts';
 import type { Database } from '../platform/db/database.ts';
 import { factsOf } from './client-facts.ts';
 import { exchangedColumns, exchangeOf } from './exchange-note.ts';
+import { readOfInteraction } from './interaction-reads.ts';
 import { forgetReads, readTogether } from './request-reads.ts';
 import { deferWrite, isAllowedAlias } from './request-writes.ts';
 import { type TokenReads, toPayload } from './token-reads.ts';
@@ -102,7 +103,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit; reads: Toke
       if (id.startsWith(JWT_ALIAS) && !isAllowedAlias(Provider.ctx, id)) return undefined;
       const { grant } = readTogether(Provider.ctx);
       if (kind === 'Grant' && grant?.id === id) return grant.payload;
-      const row = await read(kind, id);
+      const row = await ((kind === 'Interaction' && readOfInteraction()?.(id)) || read(kind, id));
       if (row?.kind !== kind) return undefined;
       // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
       if (row.format === 'jwt' && !id.startsWith(JWT_ALIAS)) return undefined;

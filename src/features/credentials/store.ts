@@ -7,7 +7,7 @@ export interface TotpRow {
   secretEnc: Bytes;
 }
 
-// Every sign-in runs these three; the rest is rare, and Prisma's.
+// Written, because they are run often; the rest is rare, and Prisma's.
 const PASSWORD = 'SELECT hash, pepper_id AS "pepperId" FROM password WHERE user_id = $1::uuid';
 const TOTP = `SELECT id, secret_enc AS "secretEnc" FROM totp_factor
   WHERE user_id = $1::uuid AND confirmed_at IS NOT NULL`;

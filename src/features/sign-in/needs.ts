@@ -2,6 +2,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Audit } from '../../platform/audit/audit.ts';
 import type { Envelope } from '../../platform/crypto/envelope.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Counters } from '../../platform/limits/sign-in-limits.ts';
 import type { Log } from '../../platform/observe/log.ts';
 import type { Ctx } from '../../platform/web/context.ts';
 import type { Views } from '../../platform/web/views.ts';
@@ -39,6 +40,20 @@ export interface LimitSubject {
   device?: string;
 }
 
+export interface StoredPassword {
+  userId: string;
+  hash: string;
+  pepperId: string;
+}
+
+/** One row of SQL that is read beside the interaction, by the digest of its uid and its session's person; as JSON. */
+export interface Beside {
+  name: string;
+  select(uidHash: string, accountId: string): string;
+  /** From $2 on. */
+  values: unknown[];
+}
+
 export interface Needs<I extends Interaction = Interaction> {
   db: Database;
   clock: Clock;
@@ -50,6 +65,8 @@ export interface Needs<I extends Interaction = Interaction> {
     check(subject: LimitSubject): Promise<void>;
     failed(subject: LimitSubject): Promise<void>;
     succeeded(subject: LimitSubject): Promise<void>;
+    /** For a statement that has `succeededIn` in it. */
+    keys(subject: LimitSubject): Counters;
     /** The try came to no verdict: it does not count. */
     release(subject: LimitSubject): Promise<void>;
     /** The factor was replaced: failures on the old one are no longer held against the person. */
@@ -65,8 +82,8 @@ export interface Needs<I extends Interaction = Interaction> {
     claimLink(tx: Tx, kind: 'ticket', token: string): Promise<{ userId: string | null } | null>;
   };
   credentials: {
-    /** Takes the same time for null (nobody has that login). */
-    verifyPassword(userId: string | null, password: string): Promise<boolean>;
+    /** Takes the same time for null (nobody has that login, or no password). */
+    verifyStored(stored: StoredPassword | null, password: string): Promise<boolean>;
     factorsOf(userId: string, tx?: Tx): Promise<{ totp: object | null; recoveryLeft: number }>;
     totp: {
       /** A new seed in base32. */
@@ -87,6 +104,8 @@ export interface Needs<I extends Interaction = Interaction> {
   interactions: {
     /** Throws AppError `interaction.expired` when the browser holds no live interaction. */
     current(ctx: Ctx): Promise<I>;
+    /** The same, with a row that is read in the same statement. */
+    currentWith(ctx: Ctx, beside: Beside): Promise<{ interaction: I; beside: unknown }>;
     finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
     abort(ctx: Ctx, interaction: I, error: 'access_denied'): Promise<void>;
   };

@@ -1,15 +1,19 @@
 import type { RequestInfo } from '../../kernel/request-info.ts';
+import type { Ctx } from '../../platform/web/context.ts';
 import type { Account, Interaction, Needs } from './needs.ts';
 import { actorOf, type Progress, targetOf } from './progress.ts';
-import type { AttemptStore } from './store.ts';
+import type { AttemptStore, Person } from './store.ts';
 import type { Origin, Throttled, Tries, Try } from './tries.ts';
 
 /** Seconds from the proven password to the end of the sign-in. */
 const attemptSeconds = 900;
 
-export interface PasswordStep {
+export interface PasswordStep<I extends Interaction> {
+  /** The interaction that a password is posted in, and whose login it is said to be. */
+  arrive(ctx: Ctx, login: string): Promise<{ interaction: I; account: Person | null }>;
   prove(
-    interaction: Interaction,
+    interaction: I,
+    account: Person | null,
     input: { login: string; password: string },
     origin: Origin,
   ): Promise<
@@ -24,8 +28,13 @@ export interface PasswordStep {
 }
 
 /** The first step: the password, or a ticket for one that was proven a moment ago. */
-export function createPasswordStep(needs: Needs, store: AttemptStore, progress: Progress, tries: Tries): PasswordStep {
-  const { db, clock, audit, accounts, links, credentials, normalizeEmail } = needs;
+export function createPasswordStep<I extends Interaction>(
+  needs: Needs<I>,
+  store: AttemptStore,
+  progress: Progress<I>,
+  tries: Tries,
+): PasswordStep<I> {
+  const { db, clock, audit, accounts, links, credentials, interactions, normalizeEmail } = needs;
 
   function startOf(interaction: Interaction, account: Account, enrollEnc: Buffer | null) {
     const passwordAt = clock.now();
@@ -41,17 +50,21 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
   }
 
   return {
-    async prove(interaction, { login: typed, password }, origin) {
+    async arrive(ctx, typed) {
+      const { interaction, beside } = await interactions.currentWith(ctx, store.byLogin.beside(normalizeEmail(typed)));
+      return { interaction, account: store.byLogin.of(beside) };
+    },
+
+    async prove(interaction, account, { login: typed, password }, origin) {
       const login = normalizeEmail(typed);
       if (interaction.accountId !== undefined) {
-        // Compared with what was typed, before anything is looked up: it says nothing about other accounts.
+        // Compared with what was typed and not with what was found: it says nothing about other accounts.
         const expected = await accounts.byId(interaction.accountId);
         if (expected && normalizeEmail(expected.email) !== login) return { kind: 'other_account', expected };
       }
-      const account = await store.byLogin(login);
       const one: Try = { interaction, factor: 'password', login, account, origin };
       // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
-      const verified = await tries.verify(one, () => credentials.verifyPassword(account?.id ?? null, password));
+      const verified = await tries.verify(one, () => credentials.verifyStored(account?.password ?? null, password));
       if (verified.kind === 'throttled') return verified;
       const reason = refusal(account, verified.result);
       if (account === null || reason !== null) {
@@ -60,10 +73,8 @@ export function createPasswordStep(needs: Needs, store: AttemptStore, progress: 
       }
       const enrollEnc = account.hasFactor ? null : progress.offerSeed(interaction);
       const start = startOf(interaction, account, enrollEnc);
-      await Promise.all([
-        store.begin(progress.uidHash(interaction), start, audit.row(tries.success(one))),
-        tries.succeeded(one),
-      ]);
+      await store.begin(progress.uidHash(interaction), start, audit.row(tries.success(one)), tries.counters(one));
+      tries.measure(one);
       return { kind: 'proven', step: enrollEnc === null ? 'factor' : 'enroll' };
     },
 

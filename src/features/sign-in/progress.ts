@@ -3,9 +3,10 @@ import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { AuditEvent } from '../../platform/audit/audit.ts';
 import { sha256 } from '../../platform/crypto/digest.ts';
 import type { Tx } from '../../platform/db/database.ts';
+import type { Ctx } from '../../platform/web/context.ts';
 import type { Account, Interaction, Needs } from './needs.ts';
 import { type Attempt, finalAmr, type Step, stepOf } from './steps.ts';
-import type { AttemptStore } from './store.ts';
+import type { AttemptStore, Found } from './store.ts';
 
 /** Password and a second factor, both proven within this interaction. */
 export const acr = 'urn:postern:aal2';
@@ -31,7 +32,9 @@ export type Position =
   { step: 'password'; expected: Account | null } | ({ step: Exclude<Step, 'password'> } & Reached);
 
 /** How far an interaction has come, and the way out of it. */
-export interface Progress {
+export interface Progress<I extends Interaction = Interaction> {
+  /** The interaction that this browser's cookie belongs to, read together with how far it has come. */
+  arrive(ctx: Ctx): Promise<I>;
   uidHash(interaction: Interaction): Buffer;
   position(interaction: Interaction): Promise<Position>;
   /** A new seed for the enrolment page, encrypted. */
@@ -50,7 +53,7 @@ export interface Progress {
   cancel(interaction: Interaction, request: RequestInfo): Promise<void>;
 }
 
-export function createProgress(needs: Needs, store: AttemptStore): Progress {
+export function createProgress<I extends Interaction>(needs: Needs<I>, store: AttemptStore): Progress<I> {
   const { clock, audit, credentials, envelope } = needs;
   const uidHash = (interaction: Interaction): Buffer => sha256(interaction.uid);
   const seedAad = (interaction: Interaction): string =>
@@ -80,11 +83,21 @@ export function createProgress(needs: Needs, store: AttemptStore): Progress {
     };
   }
 
+  /** What was read together with an interaction counts once: whoever asks again wants to know what has changed. */
+  const read = new WeakMap<Interaction, Found>();
+
   return {
+    async arrive(ctx) {
+      const { interaction, beside } = await needs.interactions.currentWith(ctx, store.found.beside);
+      read.set(interaction, store.found.of(beside));
+      return interaction;
+    },
+
     uidHash,
 
     async position(interaction) {
-      const found = await store.find(uidHash(interaction), interaction.accountId);
+      const found = read.get(interaction) ?? (await store.find(uidHash(interaction), interaction.accountId));
+      read.delete(interaction);
       const { expected, attempt, account, hasFactor } = found;
       if (attempt === null || attempt.expiresAt <= clock.now()) return { step: 'password', expected };
       if (expected !== null && expected.id !== attempt.userId) return { step: 'password', expected };

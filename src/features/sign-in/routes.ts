@@ -14,8 +14,8 @@ import type { Origin } from './tries.ts';
 interface Parts<I extends Interaction> {
   needs: Needs<I>;
   pages: SignInPages;
-  progress: Progress;
-  password: PasswordStep;
+  progress: Progress<I>;
+  password: PasswordStep<I>;
   factor: FactorStep;
   enrollment: EnrollmentStep;
 }
@@ -27,7 +27,7 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
 
   /** The interaction that this browser's cookie belongs to; throws `interaction.expired` where there is no live one. */
   async function within(ctx: Ctx, uid: string, work: (interaction: I) => Promise<void>): Promise<void> {
-    const interaction = await interactions.current(ctx);
+    const interaction = await progress.arrive(ctx);
     if (interaction.uid !== uid) throw new AppError('interaction.expired', { status: 410 });
     await work(interaction);
   }
@@ -127,14 +127,15 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
           passwordPage(ctx, interaction, { login: String(values.login ?? ''), errors }),
         ),
     },
-    (ctx, { params: { uid }, body }) =>
-      signingIn(ctx, uid, async (interaction) => {
-        const result = await password.prove(interaction, body, originOf(ctx));
-        if (result.kind === 'proven') return seeOther(ctx, `/interaction/${uid}/${result.step}`);
-        if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
-        if (result.kind === 'other_account') return passwordPage(ctx, interaction, { problem: 'other_account' });
-        await passwordPage(ctx, interaction, { login: body.login, problem: 'refused' });
-      }),
+    async (ctx, { params: { uid }, body }) => {
+      const { interaction, account } = await password.arrive(ctx, body.login);
+      if (interaction.prompt !== 'login') return next(ctx, uid);
+      const result = await password.prove(interaction, account, body, originOf(ctx));
+      if (result.kind === 'proven') return seeOther(ctx, `/interaction/${uid}/${result.step}`);
+      if (result.kind === 'throttled') return pages.throttled(ctx, interaction, result.retryAfter);
+      if (result.kind === 'other_account') return passwordPage(ctx, interaction, { problem: 'other_account' });
+      await passwordPage(ctx, interaction, { login: body.login, problem: 'refused' });
+    },
   );
 
   const getFactor = route({ method: 'GET', path: '/interaction/:uid/factor', params }, (ctx, input) =>

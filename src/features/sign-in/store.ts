@@ -1,7 +1,8 @@
 import type { SignInAttempt } from '../../generated/prisma/client.ts';
 import { AUDIT_COLUMNS, type AuditRow } from '../../platform/audit/audit.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
-import type { Account } from './needs.ts';
+import { type Counters, succeededIn } from '../../platform/limits/sign-in-limits.ts';
+import type { Account, Beside, StoredPassword } from './needs.ts';
 import type { Attempt, Method } from './steps.ts';
 
 /** What is stored of an interaction's sign-in, and of the people it is about. */
@@ -15,20 +16,29 @@ export interface Found {
   expected: Account | null;
 }
 
+/** A person who wants to sign in. */
+export interface Person extends Account {
+  hasFactor: boolean;
+  password: StoredPassword | null;
+}
+
 export interface AttemptStore {
   /** All of it at once; `expectedId` is the person who is signed in already. */
   find(uidHash: Buffer, expectedId: string | undefined): Promise<Found>;
-  /** A person by their normalised login. */
-  byLogin(login: string): Promise<(Account & { hasFactor: boolean }) | null>;
+  /** The same as what is read beside the interaction. */
+  found: { beside: Beside; of(row: unknown): Found };
+  /** In the same way, a person by their normalised login. */
+  byLogin: { beside(login: string): Beside; of(row: unknown): Person | null };
   /** As find, and holds the row until the transaction ends: two posts of one browser run one after the other. */
   lock(tx: Tx, uidHash: Buffer): Promise<Attempt | null>;
   /** Two browsers that enrol a factor for one person run one after the other. */
   lockPerson(tx: Tx, userId: string): Promise<void>;
   /**
    * Starts from the proven password, forgetting whatever this interaction had reached before; the event becomes
-   * durable with it.
+   * durable with it, and the counters of tries learn of the success.
    */
-  begin(uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
+  begin(uidHash: Buffer, attempt: NewAttempt, event: AuditRow, counters: Counters): Promise<void>;
+  /** For a ticket, which is no try. */
   beginIn(tx: Tx, uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
   /** False where the attempt ended meanwhile, or became another person's. */
   recovered(tx: Tx, uidHash: Buffer, userId: string, enrollEnc: Buffer): Promise<boolean>;
@@ -50,18 +60,30 @@ type NewAttempt = Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expires
 const hasFactor = (user: string): string =>
   `EXISTS (SELECT FROM totp_factor f WHERE f.user_id = ${user} AND f.confirmed_at IS NOT NULL)`;
 
-const FIND = `SELECT a.user_id AS "userId", a.amr, a.password_at AS "passwordAt", a.factor_at AS "factorAt",
-    a.must_enroll AS "mustEnroll", a.enroll_enc AS "enrollEnc", a.codes_shown_at AS "codesShownAt",
-    a.expires_at AS "expiresAt", u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor",
+const selectFound = (uidHash: string, expectedId: string): string => `SELECT a.user_id AS "userId", a.amr,
+    a.password_at AS "passwordAt", a.factor_at AS "factorAt", a.must_enroll AS "mustEnroll",
+    a.enroll_enc AS "enrollEnc", a.codes_shown_at AS "codesShownAt", a.expires_at AS "expiresAt",
+    u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor",
     e.id AS "expectedId", e.email AS "expectedEmail", e.name AS "expectedName", e.status AS "expectedStatus"
-  FROM (SELECT $1::bytea AS uid_hash) given
-    LEFT JOIN sign_in_attempt a ON a.uid_hash = given.uid_hash
+  FROM (SELECT) one
+    LEFT JOIN sign_in_attempt a ON a.uid_hash = ${uidHash}
     LEFT JOIN user_account u ON u.id = a.user_id
-    LEFT JOIN user_account e ON e.id = $2::uuid`;
+    LEFT JOIN user_account e ON e.id = ${expectedId}`;
+
+const FIND = `SELECT row_to_json(f) AS found FROM (${selectFound('$1', '$2::uuid')}) f`;
 
 type AttemptRow = Omit<SignInAttempt, 'uidHash'>;
 
-interface FoundRow extends AttemptRow, Account {
+/** As JSON: times as RFC 3339, bytes as `\\x` and hex. */
+interface FoundRow extends Account {
+  userId: string | null;
+  amr: string[];
+  passwordAt: string;
+  factorAt: string | null;
+  mustEnroll: boolean;
+  enrollEnc: string | null;
+  codesShownAt: string | null;
+  expiresAt: string;
   hasFactor: boolean;
   expectedId: string | null;
   expectedEmail: string;
@@ -69,8 +91,15 @@ interface FoundRow extends AttemptRow, Account {
   expectedStatus: string;
 }
 
-const BY_LOGIN = `SELECT u.id, u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor"
-  FROM user_account u WHERE u.email_normalized = $1`;
+const BY_LOGIN = `SELECT u.id, u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor", p.hash,
+    p.pepper_id AS "pepperId"
+  FROM user_account u LEFT JOIN password p ON p.user_id = u.id WHERE u.email_normalized = $2`;
+
+interface LoginRow extends Account {
+  hasFactor: boolean;
+  hash: string | null;
+  pepperId: string;
+}
 
 const events = (parameter: string, condition: string): string => `INSERT INTO audit_event (${AUDIT_COLUMNS})
   SELECT ${AUDIT_COLUMNS} FROM json_populate_recordset(NULL::audit_event, ${parameter}::json) WHERE ${condition}`;
@@ -86,9 +115,13 @@ const RESET = [
   'expires_at',
 ];
 
-const BEGIN = `WITH event AS (${events('$2', 'true')})
-  INSERT INTO sign_in_attempt SELECT * FROM json_populate_record(NULL::sign_in_attempt, $1::json)
-  ON CONFLICT (uid_hash) DO UPDATE SET ${RESET.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+/** Of any two statements on an attempt and on counters, each takes the attempt first. */
+const BEGIN = `WITH event AS (${events('$2', 'true')}), begun AS (
+    INSERT INTO sign_in_attempt SELECT * FROM json_populate_record(NULL::sign_in_attempt, $1::json)
+    ON CONFLICT (uid_hash) DO UPDATE SET ${RESET.map((column) => `${column} = excluded.${column}`).join(', ')}
+    RETURNING 1),
+  ${succeededIn('$3::bytea', '$4::bytea', 'EXISTS (SELECT FROM begun)')}
+  SELECT FROM begun`;
 
 const FINISH = `WITH gone AS (DELETE FROM sign_in_attempt WHERE uid_hash = $1 RETURNING user_id),
   active AS (
@@ -109,19 +142,14 @@ export function createAttemptStore(db: Database): AttemptStore {
 
   return {
     async find(uidHash, expectedId) {
-      const [row] = await db.query<FoundRow>('sign-in.find', FIND, [uidHash, expectedId ?? null]);
+      const [row] = await db.query<{ found: FoundRow }>('sign-in.find', FIND, [uidHash, expectedId ?? null]);
       if (!row) throw new Error('the query gives one row');
-      const { expectedId: id, expectedEmail, expectedName, expectedStatus, email, name, status } = row;
-      return {
-        attempt: row.userId === null ? null : toAttempt(row),
-        account: email === null ? null : { id: row.userId, email, name, status },
-        hasFactor: row.hasFactor,
-        expected: id === null ? null : { id, email: expectedEmail, name: expectedName, status: expectedStatus },
-      };
+      return toFound(row.found);
     },
-    async byLogin(login) {
-      const [row] = await db.query<Account & { hasFactor: boolean }>('sign-in.by_login', BY_LOGIN, [login]);
-      return row ?? null;
+    found: { beside: { name: 'sign-in', select: selectFound, values: [] }, of: (row) => toFound(row as FoundRow) },
+    byLogin: {
+      beside: (login) => ({ name: 'login', select: () => BY_LOGIN, values: [login] }),
+      of: (row) => toPerson(row as LoginRow | null),
     },
     async lock(tx, uidHash) {
       await tx.$queryRaw`SELECT 1 FROM sign_in_attempt WHERE uid_hash = ${bytes(uidHash)} FOR UPDATE`;
@@ -131,11 +159,11 @@ export function createAttemptStore(db: Database): AttemptStore {
     async lockPerson(tx, userId) {
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`enroll:${userId}`}, 0))`;
     },
-    async begin(uidHash, attempt, event) {
-      await db.query('sign-in.begin', BEGIN, beginning(uidHash, attempt, event));
+    async begin(uidHash, attempt, event, counters) {
+      await db.query('sign-in.begin', BEGIN, [...beginning(uidHash, attempt, event), ...counters]);
     },
     async beginIn(tx, uidHash, attempt, event) {
-      await tx.$executeRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event));
+      await tx.$queryRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event), null, null);
     },
     async recovered(tx, uidHash, userId, enrollEnc) {
       const { count } = await tx.signInAttempt.updateMany({
@@ -190,6 +218,38 @@ const hex = (value: Buffer): string => `\\x${value.toString('hex')}`;
 /** Prisma wants bytes over an ArrayBuffer of their own; a Buffer may stand on a shared pool. */
 function bytes(value: Buffer): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(value);
+}
+
+const date = (text: string): Date => new Date(text);
+const dateOrNull = (text: string | null): Date | null => (text === null ? null : date(text));
+
+function toFound(row: FoundRow): Found {
+  const { userId, email, name, status, hasFactor: factor } = row;
+  const { expectedId: id, expectedEmail, expectedName, expectedStatus } = row;
+  return {
+    attempt: userId === null ? null : { ...toStoredAttempt(row), userId },
+    account: userId === null || email === null ? null : { id: userId, email, name, status },
+    hasFactor: factor,
+    expected: id === null ? null : { id, email: expectedEmail, name: expectedName, status: expectedStatus },
+  };
+}
+
+function toStoredAttempt(row: FoundRow): Omit<Attempt, 'userId'> {
+  return {
+    amr: row.amr as Method[],
+    passwordAt: date(row.passwordAt),
+    factorAt: dateOrNull(row.factorAt),
+    mustEnroll: row.mustEnroll,
+    enrollEnc: row.enrollEnc === null ? null : Buffer.from(row.enrollEnc.slice(2), 'hex'),
+    codesShownAt: dateOrNull(row.codesShownAt),
+    expiresAt: date(row.expiresAt),
+  };
+}
+
+function toPerson(row: LoginRow | null): Person | null {
+  if (row === null) return null;
+  const { hash, pepperId, ...account } = row;
+  return { ...account, password: hash === null ? null : { userId: account.id, hash, pepperId } };
 }
 
 function toAttempt(row: AttemptRow): Attempt {

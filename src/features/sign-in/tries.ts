@@ -1,6 +1,7 @@
 import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { AuditEvent } from '../../platform/audit/audit.ts';
+import type { Counters } from '../../platform/limits/sign-in-limits.ts';
 import type { Account, Interaction, LimitSubject, Needs } from './needs.ts';
 import { actorOf, targetOf } from './progress.ts';
 
@@ -34,6 +35,10 @@ export interface Tries {
   succeeded(one: Try): Promise<void>;
   /** The event of a success, to be written with the change that follows from it. */
   success(one: Try): AuditEvent;
+  /** The counters that the same statement lets know of it. */
+  counters(one: Try): Counters;
+  /** Measures a success that was written down so. */
+  measure(one: Try): void;
 }
 
 export function createTries({ limits, audit, pseudonym, count }: Needs): Tries {
@@ -85,5 +90,7 @@ export function createTries({ limits, audit, pseudonym, count }: Needs): Tries {
       count(one.factor, 'success');
     },
     success: (one) => event(one, 'success'),
+    counters: (one) => limits.keys(subject(one)),
+    measure: (one) => count(one.factor, 'success'),
   };
 }

@@ -27,6 +27,8 @@ export interface AttemptLimits {
   failed(subject: Subject): Promise<void>;
   /** The account's counter goes back to nothing, and the address or the device gets its try back. */
   succeeded(subject: Subject): Promise<void>;
+  /** The keys of its two counters, for a statement that has `succeededIn` in it. */
+  keys(subject: Subject): Counters;
   /** The try came to no verdict (503): it does not count. */
   release(subject: Subject): Promise<void>;
   /** Whether an account is held back now, with any kind or on any of its devices; null when it is not. */
@@ -39,6 +41,8 @@ export interface AttemptLimits {
   /** Calls `listener` at each refusal with what refused. */
   onLimited(listener: (limiter: Limiter) => void): void;
 }
+
+export type Counters = [source: Buffer, account: Buffer];
 
 export interface AccountLock {
   /** After too many failures: waiting does not open it. */
@@ -107,8 +111,17 @@ UPDATE abuse_counter SET blocked_until = ${wait('failures', '$2::timestamptz')} 
 
 const GIVE_BACK = 'UPDATE abuse_counter SET failures = failures - 1 WHERE key_hash = $1 AND failures > 0';
 
-const SUCCEEDED = `WITH source AS (${GIVE_BACK} RETURNING 1)
-DELETE FROM abuse_counter WHERE key_hash = $2 AND (SELECT count(*) FROM source) >= 0`;
+/**
+ * What `succeeded` does, as parts of a statement that also writes what the success brought about: where `condition`
+ * holds, which is known before a counter is locked.
+ */
+export const succeededIn = (source: string, account: string, condition: string): string => `
+  given_back AS (UPDATE abuse_counter SET failures = failures - 1
+    WHERE key_hash = ${source} AND failures > 0 AND ${condition} RETURNING 1),
+  forgotten AS (DELETE FROM abuse_counter
+    WHERE key_hash = ${account} AND ${condition} AND (SELECT count(*) FROM given_back) >= 0)`;
+
+const SUCCEEDED = `WITH ${succeededIn('$1', '$2', 'true')} SELECT 1`;
 
 const RELEASE = `WITH source AS (${GIVE_BACK} RETURNING 1)
 UPDATE abuse_counter SET failures = failures - 1, blocked_until = ${wait('failures - 1', '$3::timestamptz')}
@@ -143,7 +156,7 @@ export function createAttemptLimits(deps: {
   /** Half of a key says which account, the other half which kind and device: what belongs to an account lies together. */
   const half = (parts: unknown[]): Buffer => hmac(key, JSON.stringify(parts)).subarray(0, 16);
   const accountHalf = (account: string): Buffer => half(['account', normalize(account)]);
-  const keys = ({ kind, account, address, device }: Subject): [source: Buffer, account: Buffer] => [
+  const keys = ({ kind, account, address, device }: Subject): Counters => [
     hmac(key, JSON.stringify(device === undefined ? ['address', addressGroup(address)] : ['device', device])),
     Buffer.concat([accountHalf(account), half(['counter', kind, device ?? null])]),
   ];
@@ -187,6 +200,8 @@ export function createAttemptLimits(deps: {
     async succeeded(subject) {
       await db.query('limits.succeeded', SUCCEEDED, keys(subject));
     },
+
+    keys,
 
     async release(subject) {
       await db.query('limits.release', RELEASE, [...keys(subject), clock.now()]);
