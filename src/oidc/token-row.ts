@@ -15,26 +15,26 @@ export function hashOf(id: string): Buffer {
  */
 export const JWT_ALIAS = 'jwt:';
 
-/** One row of the table token, by its column names; times as RFC 3339 text. */
+/** One row of the table token, by its column names; times as RFC 3339 text. JSON leaves out what it does not have. */
 export interface TokenRow extends CompanionRow {
   id_hash: string;
   kind: string;
   jti: string;
   format: 'opaque' | 'jwt';
-  user_id: string | null;
-  service_account_id: string | null;
-  client_id: string | null;
-  grant_id: string | null;
-  session_uid: string | null;
+  user_id: string | undefined;
+  service_account_id: string | undefined;
+  client_id: string | undefined;
+  grant_id: string | undefined;
+  session_uid: string | undefined;
   /** Of the row of the token that it was exchanged for (RFC 8693). */
-  parent_jti: string | null;
+  parent_jti: string | undefined;
   /** The key that signed it, where it is a JWT. */
-  kid: string | null;
+  kid: string | undefined;
   scopes: string[];
-  audience: string | null;
+  audience: string | undefined;
   created_at: string;
   expires_at: string;
-  payload: Record<string, unknown> | null;
+  payload: Record<string, unknown> | undefined;
 }
 
 const COLUMNS =
@@ -90,8 +90,8 @@ function rfc3339(epochSeconds: number): string {
   return made;
 }
 
-export function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 export function toTokenRow(
@@ -120,16 +120,16 @@ export function toTokenRow(
     jti: options.jti ?? newId(),
     format: options.format,
     user_id: text(accountId),
-    service_account_id: options.serviceAccountId ?? null,
+    service_account_id: options.serviceAccountId,
     client_id: text(clientId),
     grant_id: text(grantId),
     session_uid: text(sessionUid),
-    parent_jti: null,
-    kid: options.kid ?? null,
+    parent_jti: undefined,
+    kid: options.kid,
     scopes: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [],
     audience: text(Array.isArray(aud) ? aud[0] : aud),
     created_at: rfc3339(Number(iat)),
     expires_at: rfc3339(Number(exp)),
-    payload: opaque || Object.values(rest).some((value) => value !== undefined) ? rest : null,
+    payload: opaque || Object.values(rest).some((value) => value !== undefined) ? rest : undefined,
   };
 }

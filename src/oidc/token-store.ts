@@ -46,7 +46,7 @@ function withoutCookies(payload: AdapterPayload, id: string): AdapterPayload {
  * Who signed in within an interaction: the library makes a session of it when the browser comes back. Where all sessions
  * of that person end meanwhile, the interaction ends with them.
  */
-function signedInBy({ result, lastSubmission }: AdapterPayload): string | null {
+function signedInBy({ result, lastSubmission }: AdapterPayload): string | undefined {
   const { login } = (result ?? lastSubmission ?? {}) as { login?: { accountId?: unknown } };
   return text(login?.accountId);
 }

@@ -20,24 +20,24 @@ export interface AuditEvent {
   data?: Record<string, unknown>;
 }
 
-/** One row of audit_event, by its column names. */
+/** One row of audit_event, by its column names; JSON leaves out what it does not have, and PostgreSQL need not read it. */
 export interface AuditRow {
   id: string;
   time: string;
   action: string;
   outcome: string;
-  reason: string | null;
+  reason: string | undefined;
   actor_type: string;
-  actor_id: string | null;
-  actor_name: string | null;
-  target_type: string | null;
-  target_id: string | null;
-  target_name: string | null;
-  client_id: string | null;
-  address: string | null;
-  user_agent: string | null;
-  request_id: string | null;
-  data: Record<string, unknown> | null;
+  actor_id: string | undefined;
+  actor_name: string | undefined;
+  target_type: string | undefined;
+  target_id: string | undefined;
+  target_name: string | undefined;
+  client_id: string | undefined;
+  address: string | undefined;
+  user_agent: string | undefined;
+  request_id: string | undefined;
+  data: Record<string, unknown> | undefined;
 }
 
 const LONGEST_TEXT = 512;
@@ -60,8 +60,8 @@ function storableIn(value: unknown): unknown {
 }
 
 /** Nothing from outside may make a row of any size. */
-function text(value: string | undefined): string | null {
-  return value === undefined ? null : storable(value.slice(0, LONGEST_TEXT));
+function text(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : storable(value.slice(0, LONGEST_TEXT));
 }
 
 export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
@@ -81,6 +81,6 @@ export function toRow(event: AuditEvent, id: string, time: Date): AuditRow {
     address: text(event.request?.address),
     user_agent: text(event.request?.userAgent),
     request_id: text(event.request?.id),
-    data: event.data ? (storableIn(event.data) as Record<string, unknown>) : null,
+    data: event.data ? (storableIn(event.data) as Record<string, unknown>) : undefined,
   };
 }
