@@ -7,6 +7,7 @@ import type { Log } from '../platform/observe/log.ts';
 import { send, unavailable } from '../platform/web/plain-answer.ts';
 import type { PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
+import type { ClientFacts } from './client-source.ts';
 import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { requestOf } from './request-of.ts';
@@ -75,15 +76,19 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token', 'client_cred
 
 function actorOf(ctx: KoaContextWithOIDC, failed: boolean): Actor {
   const { client, session, entities, route } = ctx.oidc;
-  const facts = factsOf(client);
   const account = entities.Account as PosternAccount | undefined;
   // Whom a backchannel request is about does not know of it yet.
   if (account && route !== BACKCHANNEL) return { type: 'user', id: account.accountId, name: account.record.email };
   if (session?.accountId) return { type: 'user', id: session.accountId };
   // A client that did not authenticate is only somebody who gave its name: that stands in client_id.
   if (!client || failed) return { type: 'anonymous' };
-  if (facts.serviceAccount) return { type: 'service_account', ...facts.serviceAccount };
-  return { type: 'client', id: client.clientId, ...(client.clientName ? { name: client.clientName } : {}) };
+  return clientActor(client.clientId, client.clientName, factsOf(client));
+}
+
+/** A client that proved itself, and acts for itself. */
+export function clientActor(id: string, name: string | undefined, { serviceAccount }: ClientFacts): Actor {
+  if (serviceAccount) return { type: 'service_account', ...serviceAccount };
+  return { type: 'client', id, ...(name ? { name } : {}) };
 }
 
 /** For whom, by whom and from which token a service acts (RFC 8693). */

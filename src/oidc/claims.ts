@@ -3,6 +3,7 @@ import { accessTokenClaims } from './access-token-claims.ts';
 import type { AccountRecord } from './account-row.ts';
 import type { AccountSource } from './account-source.ts';
 import { factsOf } from './client-facts.ts';
+import type { ClientFacts } from './client-source.ts';
 import { exchangeOf } from './exchange-note.ts';
 import { exchangedClaims } from './grant-types/exchange-claims.ts';
 import { grantSourceOf } from './scope-left.ts';
@@ -20,27 +21,35 @@ export interface PosternAccount extends Account {
   record: AccountRecord;
 }
 
+/** All that there is to say of a person; what is said depends on the scope. */
+export function personClaims(record: AccountRecord): { sub: string; [name: string]: unknown } {
+  return {
+    sub: record.id,
+    name: record.name,
+    preferred_username: record.email,
+    email: record.email,
+    updated_at: Math.floor(record.updatedAt.getTime() / 1000),
+    roles: record.roles,
+    groups: record.groups,
+  };
+}
+
+/** A token outlives neither the person's account nor, for an application of others, their consent. */
+export function maySpeakOf(record: AccountRecord, { firstParty }: Pick<ClientFacts, 'firstParty'>): boolean {
+  return firstParty || record.consented !== undefined;
+}
+
 export function createFindAccount(accounts: AccountSource): FindAccount {
   return async (ctx, sub, token) => {
     const client = ctx.oidc.client ?? (token as { client?: unknown } | undefined)?.client;
     const clientId = ctx.oidc.client?.clientId ?? token?.clientId;
     const record = await accounts.find(sub, clientId);
     if (!record) return undefined;
-    // A token outlives neither the person's account nor, for an application of others, their consent.
-    const firstParty = factsOf(client as Parameters<typeof factsOf>[0]).firstParty;
-    if (token && client && !firstParty && record.consented === undefined) return undefined;
+    if (token && client && !maySpeakOf(record, factsOf(client as Parameters<typeof factsOf>[0]))) return undefined;
     const account: PosternAccount = {
       accountId: record.id,
       record,
-      claims: () => ({
-        sub: record.id,
-        name: record.name,
-        preferred_username: record.email,
-        email: record.email,
-        updated_at: Math.floor(record.updatedAt.getTime() / 1000),
-        roles: record.roles,
-        groups: record.groups,
-      }),
+      claims: () => personClaims(record),
     };
     return account;
   };

@@ -10,7 +10,7 @@ import type { Database } from '../platform/db/database.ts';
 import { DETAIL_TYPES_CHANGED } from '../platform/db/notify.ts';
 import type { Log } from '../platform/observe/log.ts';
 import type { Outgoing } from '../platform/outgoing/outgoing.ts';
-import type { PlainEndpoint, PlainEndpoints } from '../platform/web/front.ts';
+import type { PlainEndpoints } from '../platform/web/front.ts';
 import { holdBody } from '../platform/web/held-body.ts';
 import { createAccessTokenSigners } from './access-token-signer.ts';
 import { createAccessTokenVerifier } from './access-token-verifier.ts';
@@ -21,8 +21,7 @@ import type { KeySource } from './client-auth/keys-by-uri.ts';
 import { createLastUse, recordKeyUse } from './client-auth/last-use.ts';
 import { type ClientRecord, type ClientSource, createClientSource } from './client-source.ts';
 import { isCrossSite } from './cross-site.ts';
-import { createDirectClientCredentials } from './direct/client-credentials.ts';
-import { createDirectIntrospection } from './direct/introspection.ts';
+import { createPlainEndpoints } from './direct/plain-endpoints.ts';
 import type { KeyFetcher } from './grant-types/issuer-keys.ts';
 import { announceJwtBearer } from './grant-types/jwt-bearer.ts';
 import { registerTokenExchange } from './grant-types/token-exchange.ts';
@@ -51,6 +50,7 @@ import { recordJwts } from './signing/record-jwt.ts';
 import { KEY_SET_SECONDS, rotateBy, type SigningKeys } from './signing-keys.ts';
 import { createStructuredTokens } from './structured-tokens.ts';
 import { createTokenReads } from './token-reads.ts';
+import { createTokenRevocations } from './token-revocations.ts';
 import { claimJti, createTokenStore } from './token-store.ts';
 
 export interface Protocol {
@@ -266,16 +266,18 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     await workloads.middleware(ctx, library);
   };
 
-  const ready: PlainEndpoint = (request) => current().ready.answer(request);
-  const direct = { clock, clients, lastUse };
-  const plain: PlainEndpoints = new Map([
-    ...Object.keys(KEPT_BY_OTHERS).map((path) => [`GET ${path}`, ready] as const),
-    [`POST ${PATHS.token}`, createDirectClientCredentials({ ...direct, serviceTokens, onToken: deps.onToken })],
-    [
-      `POST ${PATHS.introspection}`,
-      createDirectIntrospection({ ...direct, issuer: config.issuer, reads, verifier: () => current().verify }),
-    ],
-  ]);
+  const plain = createPlainEndpoints({
+    issuer: config.issuer,
+    clock,
+    clients,
+    reads,
+    revocations: createTokenRevocations({ db, clock, audit }),
+    serviceTokens,
+    verifier: () => current().verify,
+    lastUse,
+    onToken: deps.onToken,
+    documents: { answer: (request) => current().ready.answer(request), paths: Object.keys(KEPT_BY_OTHERS) },
+  });
 
   return {
     middleware,

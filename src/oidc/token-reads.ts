@@ -69,6 +69,8 @@ export interface TokenReads {
   read(kind: string, id: string): Promise<FoundRow | undefined>;
   /** The same, outside of the library's requests. */
   withGrant(id: string): Promise<FoundTogether | undefined>;
+  /** With its person beside its grant. */
+  withPerson(id: string): Promise<FoundTogether | undefined>;
 }
 
 /** The inverse of toTokenRow: a payload as the library gave it, with its secret id put back. */
@@ -145,6 +147,7 @@ export function createTokenReads(deps: { db: Database; clock: Clock }): TokenRea
 
   return {
     withGrant: (id) => withGrant(hashOf(id)),
+    withPerson: (id) => withPerson(hashOf(id)),
 
     read(kind, id) {
       const ctx = Provider.ctx;

@@ -2,12 +2,13 @@ import { type Clock, epochSeconds } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { PlainEndpoint } from '../../platform/web/front.ts';
 import { json, type PlainAnswer, unavailable } from '../../platform/web/plain-answer.ts';
-import { type AccessTokenVerifier, isOpaque } from '../access-token-verifier.ts';
+import type { AccessTokenVerifier } from '../access-token-verifier.ts';
 import type { LastUse } from '../client-auth/last-use.ts';
 import type { ClientRecord, ClientSource } from '../client-source.ts';
 import { mayIntrospect } from '../introspection-policy.ts';
+import { knownAs } from '../structured-tokens.ts';
 import type { FoundTogether, TokenReads } from '../token-reads.ts';
-import { JWT_ALIAS } from '../token-row.ts';
+import { isLive } from './live-token.ts';
 import { provenBySecret, readPlainForm } from './plain-client.ts';
 
 /**
@@ -27,20 +28,17 @@ export function createDirectIntrospection(deps: {
   const { issuer, clock, clients, reads, verifier, lastUse } = deps;
 
   async function find(token: string): Promise<FoundTogether | undefined> {
-    if (isOpaque(token)) {
-      const found = await reads.withGrant(token);
-      // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
-      return found?.row.format === 'jwt' ? undefined : found;
-    }
-    const claims = await verifier()(token);
-    return claims && reads.withGrant(`${JWT_ALIAS}${claims.jti}`);
+    const known = await knownAs(token, verifier());
+    const found = known && (await reads.withGrant(known.id));
+    // A JWT's row answers to its alias alone: its jti is public and must not work as an opaque value.
+    return found?.row.format === known?.format ? found : undefined;
   }
 
   async function answer(token: string, caller: ClientRecord): Promise<PlainAnswer | undefined> {
     const found = await find(token);
     // Refresh tokens, and what holds authorization details, are the library's.
     if (found?.row.kind === 'RefreshToken' || found?.row.payload?.rar !== undefined) return undefined;
-    if (!found || !isActive(found, epochSeconds(clock))) return json(200, INACTIVE);
+    if (!found || !isLive(found, epochSeconds(clock))) return json(200, INACTIVE);
     const { row } = found;
     const asking = { clientId: caller.metadata.client_id, isPublic: false, facts: caller.facts };
     const about = { clientId: row.client_id ?? undefined, audience: row.audience ?? undefined };
@@ -71,20 +69,6 @@ const NAMES = new Set(['token', 'token_type_hint']);
 /** Whoever wants a signed answer (RFC 9701) says so. */
 const PLAIN_ACCEPT = /^(?:|\*\/\*|application\/json)$/;
 const INACTIVE = { active: false };
-const KINDS = new Set(['AccessToken', 'ClientCredentials']);
-
-function isActive({ row, grant, session }: FoundTogether, now: number): boolean {
-  if (!KINDS.has(row.kind) || row.consumed !== null || row.exp <= now) return false;
-  // A grant is its client's: an exchanged token (RFC 8693) ends with one that is another client's.
-  const grantId = row.parent_jti === null ? (row.grant_id ?? undefined) : undefined;
-  if (grantId !== undefined) {
-    const its = grant?.payload;
-    if (!its || Number(its.exp) <= now || its.clientId !== row.client_id || its.accountId !== row.user_id) return false;
-  }
-  if (row.payload?.expiresWithSession !== true) return true;
-  const its = session?.payload;
-  return its?.accountId === row.user_id && its?.authorizations?.[row.client_id ?? '']?.grantId === grantId;
-}
 
 function describe({ row }: FoundTogether, issuer: string): object {
   const {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ClientRecord } from '../client-source.ts';
 import { matchingDigest } from '../internals.ts';
 
@@ -15,6 +15,11 @@ const OTHER_WAYS = ['dpop', 'origin', 'oauth-client-attestation', 'oauth-client-
 const CREDENTIALS = /^([\w-]{1,200}):([\w-]{1,200})$/;
 const PLAIN = /^[\w-]{1,200}$/;
 
+/** A proof, a page of another origin, an unusual body: whatever may need more than a look at the token or the secret. */
+export function asksForMore(headers: IncomingHttpHeaders): boolean {
+  return OTHER_WAYS.some((name) => headers[name] !== undefined);
+}
+
 /** Undefined where anything is missing, doubled, unknown or unusual. `names`: the parameters beside the credentials. */
 export function readPlainForm(
   { headers }: IncomingMessage,
@@ -22,7 +27,7 @@ export function readPlainForm(
   names: ReadonlySet<string>,
 ): PlainForm | undefined {
   if (body === 'too_large' || !FORM.test(headers['content-type'] ?? '')) return undefined;
-  if (OTHER_WAYS.some((name) => headers[name] !== undefined)) return undefined;
+  if (asksForMore(headers)) return undefined;
   const params = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(body.toString('latin1'))) {
     const known = names.has(name) || name === 'client_id' || name === 'client_secret';
@@ -58,4 +63,9 @@ export function provenBySecret({ metadata, facts }: ClientRecord, secret: string
   const { fapi, certificateBound } = facts.settings;
   const bySecret = metadata.token_endpoint_auth_method === 'client_secret_basic' && !fapi && !certificateBound;
   return bySecret ? matchingDigest(metadata.client_secret, secret, now) : undefined;
+}
+
+/** CORS as the library has it where no page asks (no Origin): answers may be kept apart by that alone. */
+export function openToPages(exposed: string): readonly string[] {
+  return ['Vary', 'Origin', 'Access-Control-Allow-Origin', '*', 'Access-Control-Expose-Headers', exposed];
 }

@@ -19,12 +19,12 @@ export function json(status: number, body: object, headers: readonly string[] = 
  * RFC 6749 section 5.2 knows no code for a service that can't answer now; `temporarily_unavailable` is the one of
  * section 4.1.2.1.
  */
-export function unavailable(error: AppError): PlainAnswer {
+export function unavailable(error: AppError, headers: readonly string[] = []): PlainAnswer {
   const problem = {
     error: 'temporarily_unavailable',
     error_description: 'the service is not available, try again soon',
   };
-  return json(error.status === 429 ? 429 : 503, problem, ['Retry-After', String(error.retryAfter ?? 2)]);
+  return json(error.status === 429 ? 429 : 503, problem, ['Retry-After', String(error.retryAfter ?? 2), ...headers]);
 }
 
 /** The same answer where Koa is at work. */
