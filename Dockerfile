@@ -12,6 +12,8 @@ ENV NODE_ENV=production \
     POSTERN_HOST=0.0.0.0 \
     POSTERN_MANAGEMENT_HOST=0.0.0.0 \
     POSTERN_DATA_DIR=/data
+# Why these, and the flags below: scripts/server-process.mjs.
+ENV GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1048576:glibc.malloc.trim_threshold=4194304:glibc.malloc.hugetlb=1
 WORKDIR /app
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
@@ -26,5 +28,5 @@ VOLUME /data
 EXPOSE 3000 9000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/readyz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=100", "dist/main.js"]
 CMD ["serve"]

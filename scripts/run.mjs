@@ -9,6 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { entrance } from './build.mjs';
 import { ensureClient } from './prisma-client.mjs';
+import { SERVER_FLAGS, serverEnvironment } from './server-process.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const OLDEST_MAJOR = 22;
@@ -16,16 +17,17 @@ const OLDEST_MAJOR = 22;
 /** @param {string} name @param {string} file */
 const binary = (name, file) => path.join(root, 'node_modules', name, file);
 
-// The young generation's default, 16 MiB, mostly keeps an idle server large.
-const SERVER_FLAGS = ['--max-semi-space-size=8'];
-
 /**
  * What each verb runs. `client`: it needs the generated Prisma client.
  * @typedef {{ args: (rest: string[], node: string) => string[], client: boolean, env?: (node: string) => object }} Verb
  * @type {Record<string, Verb>}
  */
 const verbs = {
-  start: { args: (rest, node) => [...SERVER_FLAGS, entrance({ root, node }), 'serve', ...rest], client: true },
+  start: {
+    args: (rest, node) => [...SERVER_FLAGS, entrance({ root, node }), 'serve', ...rest],
+    client: true,
+    env: () => serverEnvironment(process.env),
+  },
   postern: {
     args: (rest, node) => [entrance({ root, node }), ...(rest.length > 0 ? rest : ['--help'])],
     client: true,

@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/platform/config/load.ts';
 import { startEmbedded } from '../../src/platform/db/embedded.ts';
 import { createLog } from '../../src/platform/observe/log.ts';
 import { entrance } from '../build.mjs';
+import { SERVER_FLAGS, serverEnvironment } from '../server-process.mjs';
 import { AUDIENCE, type Data, type DataSize, PASSWORD, prepareData, SCOPE, TOKEN_TTL } from './data.ts';
 import type { FloorSetup } from './floors/setup.ts';
 import { copyDatabase } from './growth.ts';
@@ -15,9 +16,6 @@ import type { Answer } from './load/worker.ts';
 import { type Core, canPin, cores, freePort, type Launched, launch, pin } from './processes.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-/** As `npm start` does it. */
-const SERVER_FLAGS = ['--max-semi-space-size=8'];
-
 export interface Server extends Launched {
   origin: string;
 }
@@ -103,7 +101,9 @@ export async function openArena(size: DataSize): Promise<Arena> {
     async function serverOf(name: string, args: string[], env: Record<string, string>, port: number, core: Core) {
       const origin = `http://127.0.0.1:${port}`;
       const ready = name === 'product' ? `${origin}/readyz` : `${origin}/healthz`;
-      const server = await launch({ name, args, env, core, logFile: logFile(name), ready });
+      // As `npm start` does it.
+      const whole = { ...serverEnvironment({}), ...env };
+      const server = await launch({ name, args, env: whole, core, logFile: logFile(name), ready });
       started.push(server);
       return { ...server, origin };
     }
