@@ -56,8 +56,8 @@ export interface BuildOptions {
 const ADDRESS_REQUESTS = { points: 6_000, seconds: 60 };
 /** A token request costs the service that sends it one of these; the limit is far above what one service needs. */
 const CLIENT_REQUESTS = { points: 20_000, seconds: 10 };
-/** Of one process. At a thousand answers a second the last of them waits two seconds; more would only time out. */
-const REQUESTS_AT_ONCE = 2_000;
+/** Of one process: so many at the most, fewer while they are answered slowly, but as many as this in any case. */
+const REQUESTS_AT_ONCE = { most: 2_000, least: 100 };
 const DRAIN_MS = 10_000;
 
 /** The product, joined: from the database up to the web server. Nothing listens yet. */
@@ -115,7 +115,7 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   jobs.every('signing-keys', 3600, () => parts.keys.maintain());
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
-  const admission = createAdmission({ most: REQUESTS_AT_ONCE, onRefused: () => onLimited('admission') });
+  const admission = createAdmission({ ...REQUESTS_AT_ONCE, onRefused: () => onLimited('admission') });
   const addressLimit = createRequestLimit({ ...ADDRESS_REQUESTS, name: 'address', onLimited });
   const routes = createPages(foundation, parts, {
     views,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { type Arena, openArena } from './arena.ts';
 import { runKill } from './kill.ts';
 import { type Command, readCommand, USAGE, UsageError } from './options.ts';
+import { runOverload } from './overload.ts';
 import { canPin } from './processes.ts';
 import { runProfile } from './profile.ts';
 import { notAvailable, type Report, type Row, reportOf, tableOf } from './report.ts';
@@ -85,6 +86,8 @@ async function run(command: Command): Promise<void> {
         return await runSoak(arena, command, say);
       case 'kill':
         return await runKill(arena, command, say);
+      case 'overload':
+        return await runOverload(arena, command, say);
       case 'profile':
         return await runProfile(arena, command);
     }

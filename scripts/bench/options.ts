@@ -75,11 +75,13 @@ export type Command =
   | { verb: 'rows'; rows: RowName[]; effort: Effort; json: boolean; out: string | undefined }
   | { verb: 'soak'; minutes: number; workers: number; connections: number; json: boolean }
   | { verb: 'kill'; seconds: number; json: boolean }
+  | { verb: 'overload'; seconds: number; workers: number; connections: number; json: boolean }
   | { verb: 'profile'; load: ProfiledLoad; seconds: number; out: string | undefined; json: boolean };
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--only ROW,…] [--rounds N] [--rows N] [--out FILE] [--json]
        npm run bench -- soak [--minutes N] [--workers N] [--connections N] [--json]
        npm run bench -- kill [--seconds N] [--json]
+       npm run bench -- overload [--seconds N] [--workers N] [--connections N] [--json]
        npm run bench -- profile [--only ROW] [--seconds N] [--out FILE.cpuprofile] [--json]
 Rows: ${ROWS.join(', ')}
 Rows for profile: ${PROFILED.join(', ')}`;
@@ -108,7 +110,8 @@ export function readCommand(argv: string[]): Command {
   const { values, positionals } = parse(argv);
   const json = values.json ?? false;
   const [verb = 'rows'] = positionals;
-  if (positionals.length > 1) throw new UsageError(`one of soak, kill and profile, not ${positionals.join(' ')}`);
+  if (positionals.length > 1)
+    throw new UsageError(`one of soak, kill, overload and profile, not ${positionals.join(' ')}`);
   switch (verb) {
     case 'rows': {
       const effort = values.quick ? QUICK : FULL;
@@ -137,6 +140,14 @@ export function readCommand(argv: string[]): Command {
       };
     case 'kill':
       return { verb, seconds: wholeNumber(values.seconds, 60, 3_600), json };
+    case 'overload':
+      return {
+        verb,
+        seconds: wholeNumber(values.seconds, 10, 600),
+        workers: wholeNumber(values.workers, 1, 64),
+        connections: wholeNumber(values.connections, 4_000, 10_000),
+        json,
+      };
     case 'profile':
       return {
         verb,
@@ -146,7 +157,7 @@ export function readCommand(argv: string[]): Command {
         json,
       };
     default:
-      throw new UsageError(`${verb} is none of soak, kill and profile`);
+      throw new UsageError(`${verb} is none of soak, kill, overload and profile`);
   }
 }
 

@@ -66,6 +66,18 @@ export interface LoadResult {
   statuses: Record<string, number>;
   /** Values of the field that the plan keeps. */
   kept: string[];
+  /** Of an open loop. */
+  open?: OpenDetails;
+}
+
+export interface OpenDetails {
+  byStatus: Record<string, { count: number; p50: number; p99: number }>;
+  /** Answers with 503 that don't say when to try again. */
+  withoutRetryAfter: number;
+  /** Requests whose answer never came. */
+  lost: number;
+  /** From the last request to the last answer. */
+  lastAnswerMs: number;
 }
 
 /** The value at a quantile (0 … 1) of unsorted samples; 0 of none. */

@@ -1,21 +1,32 @@
 import { expect, test } from '@jest/globals';
 import { createAdmission } from './admission.ts';
 
+/** Work that ends when it is told to. */
+function doors() {
+  const open: (() => void)[] = [];
+  return {
+    work: () => new Promise<void>((resolve) => void open.push(resolve)),
+    begun: () => open.length,
+    async end(count = 1) {
+      for (const each of open.splice(0, count)) each();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
 test('what is above the limit is refused at once, with a time to come again, and nothing of it is done', async () => {
   const refusals: string[] = [];
   const admission = createAdmission({ most: 2, onRefused: () => refusals.push('busy') });
-  const doors: (() => void)[] = [];
-  const work = () => new Promise<void>((resolve) => void doors.push(resolve));
-  const first = admission.admit(work);
-  const second = admission.admit(work);
+  const { work, begun, end } = doors();
+  const both = [admission.admit(work), admission.tryAdmit(work)];
   await expect(admission.admit(work)).rejects.toMatchObject({ code: 'busy', status: 503, retryAfter: 1 });
-  expect([doors.length, refusals.length, admission.underWay()]).toEqual([2, 1, 2]);
+  expect(admission.tryAdmit(work)).toBeUndefined();
+  expect([begun(), refusals.length, admission.underWay()]).toEqual([2, 2, 2]);
 
-  doors[0]?.();
-  await first;
+  await end();
   await expect(admission.admit(async () => 'done')).resolves.toBe('done');
-  doors[1]?.();
-  await second;
+  await end();
+  await Promise.all(both);
   expect(admission.underWay()).toBe(0);
 });
 
@@ -26,4 +37,43 @@ test('a place is free again after a failure', async () => {
   });
   await expect(failing).rejects.toThrow('failed');
   await expect(admission.admit(async () => 1)).resolves.toBe(1);
+});
+
+test('while answers are slow only as many are let in as are answered in two seconds, and never fewer than the least', async () => {
+  let time = 0;
+  const admission = createAdmission({ most: 100, least: 5, onRefused: () => undefined, now: () => time });
+  const { work, end } = doors();
+  const letIn = (): number => {
+    let count = 0;
+    while (admission.tryAdmit(work)) count += 1;
+    return count;
+  };
+  /** A second in which so many of those under way are answered. */
+  const second = async (answers: number): Promise<void> => {
+    await end(answers);
+    time += 1_000;
+  };
+  expect(letIn()).toBe(100);
+  // One slow second may be a pause of the process; what begins with the second one is slowness.
+  await second(10);
+  expect(letIn()).toBe(10);
+  await second(10);
+  expect(letIn()).toBe(10);
+  await second(10);
+  expect(letIn()).toBe(0);
+  expect(admission.underWay()).toBe(90);
+
+  // Nothing is answered any more.
+  for (let turn = 0; turn < 3; turn += 1) {
+    await second(0);
+    expect(letIn()).toBe(0);
+  }
+  await end(86);
+  expect(letIn()).toBe(1);
+
+  // A window in which there was little to do says nothing of what could have been done.
+  await end(100);
+  await second(0);
+  expect(letIn()).toBe(100);
+  await end(100);
 });

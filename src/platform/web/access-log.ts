@@ -36,16 +36,18 @@ interface Answered {
   route?: string | undefined;
   status: number;
   request: RequestInfo;
+  /** One of a flood: a line for each would cost more than it tells. */
+  quiet?: boolean;
   seconds: number;
 }
 
 /** Writes down one request that was answered. */
 export function createRequestRecord({ log, metrics }: Parts): (answered: Answered) => void {
   return (answered) => {
-    const { method, path, status, request, seconds } = answered;
+    const { method, path, status, request, quiet = false, seconds } = answered;
     const route = routeOf(answered);
     metrics.httpRequestDuration.observe({ method, route: route ?? 'none', status: String(status) }, seconds);
-    const level = status < 400 && isQuiet(path) ? 'debug' : 'info';
+    const level = quiet || (status < 400 && isQuiet(path)) ? 'debug' : 'info';
     if (!log.isLevelEnabled(level)) return;
     const line = {
       request: request.id,

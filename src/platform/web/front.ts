@@ -3,7 +3,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { AppError } from '../../kernel/errors.ts';
 import type { RequestInfo } from '../../kernel/request-info.ts';
 import type { Config } from '../config/schema.ts';
-import type { Admission } from '../limits/admission.ts';
+import { type Admission, busy } from '../limits/admission.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { createRequestRecord } from './access-log.ts';
@@ -52,6 +52,7 @@ export function createFront(options: FrontOptions): RequestListener {
   const originOf = createRequestOrigins({ trustedProxies: config.trustedProxies, clock });
   const record = createRequestRecord({ log, metrics });
   const common = plainHeaders(config);
+  const refusal = unavailable(busy());
 
   async function answer(endpoint: PlainEndpoint, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const started = performance.now();
@@ -61,7 +62,8 @@ export function createFront(options: FrontOptions): RequestListener {
     let found: PlainAnswer | undefined;
     try {
       const body = req.method === 'POST' ? await holdBody({ req }) : Buffer.alloc(0);
-      found = await admission.admit(async () => endpoint({ req, path, body, request, fromProxy }));
+      const admitted = admission.tryAdmit(async () => endpoint({ req, path, body, request, fromProxy }));
+      found = admitted === undefined ? refusal : await admitted;
     } catch (error) {
       found = failed(error);
     }
@@ -73,14 +75,15 @@ export function createFront(options: FrontOptions): RequestListener {
     res.writeHead(status, [...common, 'X-Request-Id', request.id, ...length, ...headers]);
     // The same bytes for ASCII, and Node need not look at each.
     res.end(body, bytes === body.length ? 'latin1' : 'utf8');
-    record({ method: req.method ?? '', path, status, request, seconds: (performance.now() - started) / 1000 });
+    const quiet = found === refusal;
+    record({ method: req.method ?? '', path, status, request, quiet, seconds: (performance.now() - started) / 1000 });
   }
 
   /** Undefined for what the whole product has an answer to. */
   function failed(error: unknown): PlainAnswer | undefined {
-    if (error instanceof AppError && error.code !== 'busy') return undefined;
-    if (!(error instanceof AppError)) log.error({ err: error }, 'a plain request failed');
-    return unavailable(error instanceof AppError ? error : new AppError('internal', { status: 500 }));
+    if (error instanceof AppError) return undefined;
+    log.error({ err: error }, 'a plain request failed');
+    return unavailable(new AppError('internal', { status: 500 }));
   }
 
   return (req, res) => {
