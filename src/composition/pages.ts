@@ -8,6 +8,7 @@ import { createSetup } from '../features/setup/module.ts';
 import { createDevices } from '../features/sign-in/devices.ts';
 import { createSignIn } from '../features/sign-in/module.ts';
 import { createTicketCookie } from '../features/sign-in/ticket.ts';
+import { saveLogin } from '../oidc/interactions.ts';
 import { ACR_TWO_FACTORS } from '../oidc/policy.ts';
 import type { Protocol } from '../oidc/protocol.ts';
 import { hmac } from '../platform/crypto/digest.ts';
@@ -51,6 +52,7 @@ export function createPages(
     links,
     credentials,
     interactions,
+    saveLogin,
     endSessions: (tx, userId, except) => sessions.endAll(tx, userId, except),
     denyConsent: consents.deny,
     mail,

@@ -1,4 +1,5 @@
 import type Provider from 'oidc-provider';
+import type { AdapterPayload } from 'oidc-provider';
 import { AppError } from '../kernel/errors.ts';
 import type { Ctx } from '../platform/web/context.ts';
 import type { AccountSource } from './account-source.ts';
@@ -6,6 +7,8 @@ import { CLAIMS } from './claims.ts';
 import type { ClientSource } from './client-source.ts';
 import type { Beside, InteractionReads } from './interaction-reads.ts';
 import { type Detail, type DetailInWords, type DetailTypeMap, inWords, parseDetails } from './requests/detail-types.ts';
+import type { TokenRow } from './token-row.ts';
+import { interactionRow } from './token-store.ts';
 
 export interface AskedPermissions {
   audience: string;
@@ -33,17 +36,40 @@ export interface Interaction {
   expiresAt: Date;
 }
 
+interface Login {
+  accountId: string;
+  amr: string[];
+  acr: string;
+  at: Date;
+}
+
 export interface InteractionPort {
   /** Throws AppError `interaction.expired` (410) where this browser has no such interaction. */
   current(ctx: Ctx): Promise<Interaction>;
   /** The same, with a row of the caller's (as JSON) that is read in the same statement; null where there is none. */
   currentWith(ctx: Ctx, beside: Beside): Promise<{ interaction: Interaction; beside: unknown }>;
+  /** What `saveLogin` writes: who signed in, and how. */
+  loginRow(interaction: Interaction, login: Login): Promise<TokenRow>;
   /** Answers with a redirect back into the authorization request. */
-  finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
+  goOn(ctx: Ctx): Promise<void>;
   /** The person allowed what was asked for, and that is remembered. */
   finishConsent(ctx: Ctx, interaction: Interaction): Promise<void>;
   abort(ctx: Ctx, interaction: Interaction, error: 'access_denied'): Promise<void>;
 }
+
+/** As the library's models make what they give to the adapter. */
+interface Storable {
+  getValueAndPayload(): Promise<{ payload: AdapterPayload }>;
+}
+
+/**
+ * Saves who signed in, as a part of the statement that ends the sign-in: reads a loginRow as JSON from `row`, and runs
+ * where `condition` holds.
+ */
+export const saveLogin = (row: string, condition: string): string =>
+  `UPDATE token t SET payload = r.payload, user_id = r.user_id
+    FROM json_populate_record(NULL::token, ${row}::json) r
+    WHERE t.id_hash = r.id_hash AND t.revoked_at IS NULL AND ${condition}`;
 
 const KNOWN_SCOPES = new Set([...Object.keys(CLAIMS), 'offline_access']);
 
@@ -62,6 +88,7 @@ export function createInteractions(deps: {
   const { provider, clients, accounts, detailTypes, reads } = deps;
 
   type Details = Awaited<ReturnType<Provider['interactionDetails']>>;
+  const stored = new WeakMap<Interaction, Details>();
   /** Read once in each request. */
   const known = new WeakMap<Ctx, Details>();
 
@@ -85,6 +112,10 @@ export function createInteractions(deps: {
     const interaction = await details(ctx);
     interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
     await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
+    redirect(ctx, interaction);
+  }
+
+  function redirect(ctx: Ctx, interaction: Details): void {
     ctx.status = 303;
     ctx.redirect(interaction.returnTo);
     // Koa's redirect sets 302 unless a redirect status stands already.
@@ -118,7 +149,7 @@ export function createInteractions(deps: {
         const [first] = asked;
         return first ? [{ audience, apiName: first.apiName, permissions: asked }] : [];
       });
-      return {
+      const interaction: Interaction = {
         uid: found.uid,
         prompt: prompt.name === 'consent' ? 'consent' : 'login',
         reasons: prompt.reasons,
@@ -138,6 +169,8 @@ export function createInteractions(deps: {
         redirectHost: placeOf(String(params.redirect_uri)),
         expiresAt: new Date(found.exp * 1000),
       };
+      stored.set(interaction, found);
+      return interaction;
     },
 
     async currentWith(ctx, beside) {
@@ -145,9 +178,16 @@ export function createInteractions(deps: {
       return { interaction: result, beside: row };
     },
 
-    async finishLogin(ctx, { accountId, amr, acr, at }) {
-      await finish(ctx, { login: { accountId, amr, acr, ts: Math.floor(at.getTime() / 1000), remember: true } });
+    async loginRow(shown, { accountId, amr, acr, at }) {
+      const interaction = stored.get(shown);
+      if (!interaction) throw new Error('an interaction that was not read here');
+      const login = { accountId, amr, acr, ts: Math.floor(at.getTime() / 1000), remember: true };
+      interaction.result = { ...interaction.lastSubmission, login };
+      const { payload } = await (interaction as unknown as Storable).getValueAndPayload();
+      return interactionRow(interaction.uid, payload);
     },
+
+    goOn: async (ctx) => redirect(ctx, await details(ctx)),
 
     async finishConsent(ctx) {
       await finish(ctx, { consent: {} });

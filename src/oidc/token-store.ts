@@ -8,7 +8,7 @@ import { readOfInteraction } from './interaction-reads.ts';
 import { forgetReads, readTogether } from './request-reads.ts';
 import { deferWrite, isAllowedAlias } from './request-writes.ts';
 import { type TokenReads, toPayload } from './token-reads.ts';
-import { hashOf, JWT_ALIAS, text, toTokenRow } from './token-row.ts';
+import { hashOf, JWT_ALIAS, type TokenRow, text, toTokenRow } from './token-row.ts';
 
 /** Issued to clients: their rows become durable with the audit event, before the reply. */
 const ISSUED = new Set(['AccessToken', 'AuthorizationCode', 'ClientCredentials', 'RefreshToken']);
@@ -51,6 +51,11 @@ function signedInBy({ result, lastSubmission }: AdapterPayload): string | undefi
   return text(login?.accountId);
 }
 
+export function interactionRow(id: string, payload: AdapterPayload): TokenRow {
+  const row = toTokenRow('Interaction', id, withoutCookies(payload, id), { format: 'opaque' });
+  return { ...row, session_uid: text(payload.session?.uid), user_id: signedInBy(payload) };
+}
+
 /** Everything that the library stores, but sessions and clients: rows of one table, found by a digest of their id. */
 export function createTokenStore(deps: { db: Database; audit: Audit; reads: TokenReads }): (kind: string) => Adapter {
   const { db, audit } = deps;
@@ -64,18 +69,16 @@ export function createTokenStore(deps: { db: Database; audit: Audit; reads: Toke
 
   return (kind) => ({
     async upsert(id, payload) {
-      const stored = kind === 'Interaction' ? withoutCookies(payload, id) : payload;
       const account = kind === 'ClientCredentials' ? factsOf(Provider.ctx?.oidc.client).serviceAccount : undefined;
       const owner = account ? { serviceAccountId: account.id } : {};
-      const row = toTokenRow(kind, id, stored, { format: 'opaque', ...owner });
+      const row =
+        kind === 'Interaction'
+          ? interactionRow(id, payload)
+          : toTokenRow(kind, id, payload, { format: 'opaque', ...owner });
       Object.assign(row, ISSUED.has(kind) && exchangedColumns(exchangeOf(Provider.ctx)));
       if (kind === 'Grant') {
         row.grant_id = id;
         forgetReads(Provider.ctx);
-      }
-      if (kind === 'Interaction') {
-        row.session_uid = text(payload.session?.uid);
-        row.user_id = signedInBy(payload);
       }
       // What a client asks for (`claims`, `nonce`) is stored as it came.
       if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');

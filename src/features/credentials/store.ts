@@ -11,8 +11,12 @@ export interface TotpRow {
 const PASSWORD = 'SELECT hash, pepper_id AS "pepperId" FROM password WHERE user_id = $1::uuid';
 const TOTP = `SELECT id, secret_enc AS "secretEnc" FROM totp_factor
   WHERE user_id = $1::uuid AND confirmed_at IS NOT NULL`;
-const USE_TOTP_STEP = `UPDATE totp_factor SET last_step = $2, last_used_at = $3
-  WHERE id = $1::uuid AND confirmed_at IS NOT NULL AND last_step < $2 RETURNING 1`;
+
+/** One winner for each time step (RFC 6238 section 5.2): whoever's UPDATE still finds an older step. */
+export const useTotpStep = (id: string, step: string, at: string): string =>
+  `UPDATE totp_factor SET last_step = ${step}, last_used_at = ${at}
+    WHERE id = ${id}::uuid AND confirmed_at IS NOT NULL AND last_step < ${step}`;
+const USE_TOTP_STEP = `${useTotpStep('$1', '$2', '$3')} RETURNING 1`;
 
 export function createCredentialStore(db: Database) {
   const { prisma } = db;
@@ -48,7 +52,6 @@ export function createCredentialStore(db: Database) {
       await tx.totpFactor.upsert({ where: { userId }, create: { userId, ...values }, update: values });
     },
 
-    /** One winner for each time step (RFC 6238 section 5.2): whoever's UPDATE still finds an older step. */
     async useTotpStep(id: string, step: bigint, at: Date): Promise<boolean> {
       return (await db.query('credentials.use_totp_step', USE_TOTP_STEP, [id, step, at])).length === 1;
     },

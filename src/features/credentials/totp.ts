@@ -3,7 +3,7 @@ import { type Clock, epochSeconds } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
 import type { Envelope } from '../../platform/crypto/envelope.ts';
 import type { Tx } from '../../platform/db/database.ts';
-import type { CredentialStore } from './store.ts';
+import { type CredentialStore, type TotpRow, useTotpStep } from './store.ts';
 
 export interface Totp {
   /** A new seed, stored nowhere yet. */
@@ -17,6 +17,10 @@ export interface Totp {
   confirm(tx: Tx, userId: string, secret: string, code: string): Promise<boolean>;
   /** One of many parallel tries of the same code wins; a code of an earlier step than the last accepted one fails. */
   verify(userId: string, code: string): Promise<boolean>;
+  /** The time step that the code of a factor belongs to, or null. It has yet to be used up, by `useStep`. */
+  stepOf(factor: TotpRow, code: string): Promise<bigint | null>;
+  /** The UPDATE that changes a row for the one who uses the step up; its arguments are what its values stand in. */
+  useStep(id: string, step: string, at: string): string;
   /** As verify, and tells a code that was used before from a wrong one, for the record only. */
   redeem(userId: string, code: string): Promise<'accepted' | 'wrong' | 'reused'>;
 }
@@ -43,8 +47,7 @@ export function createTotp(deps: {
 }): Totp {
   const { store, clock, envelope, issuerName } = deps;
 
-  /** The time step that the code belongs to. */
-  async function stepOf(secret: string, code: string): Promise<bigint | null> {
+  async function stepOfSecret(secret: string, code: string): Promise<bigint | null> {
     const token = digitsOf(code);
     if (!token) return null;
     const result = await verify({
@@ -60,10 +63,13 @@ export function createTotp(deps: {
   const otpauthUri = (secret: string, email: string): string =>
     generateURI({ ...parameters, issuer: issuerName, label: email, secret });
 
+  const stepOf: Totp['stepOf'] = ({ id, secretEnc }, code) =>
+    stepOfSecret(envelope.open(secretEnc, aad(id)).toString('utf8'), code);
+
   async function redeem(userId: string, code: string): Promise<'accepted' | 'wrong' | 'reused'> {
     const factor = await store.totpOf(userId);
     if (!factor) return 'wrong';
-    const step = await stepOf(envelope.open(factor.secretEnc, aad(factor.id)).toString('utf8'), code);
+    const step = await stepOf(factor, code);
     if (step === null) return 'wrong';
     return (await store.useTotpStep(factor.id, step, clock.now())) ? 'accepted' : 'reused';
   }
@@ -77,7 +83,7 @@ export function createTotp(deps: {
     },
 
     async confirm(tx, userId, secret, code) {
-      const lastStep = await stepOf(secret, code);
+      const lastStep = await stepOfSecret(secret, code);
       if (lastStep === null) return false;
       const at = clock.now();
       const id = newId(at.getTime());
@@ -86,6 +92,8 @@ export function createTotp(deps: {
     },
 
     verify: async (userId, code) => (await redeem(userId, code)) === 'accepted',
+    stepOf: async (factor, code) => stepOf(factor, code),
+    useStep: useTotpStep,
     redeem,
   };
 }

@@ -1,7 +1,9 @@
 import type { Account, Interaction, Needs } from './needs.ts';
-import type { Elsewhere, Finished, Progress, Reached } from './progress.ts';
+import type { Elsewhere, Finished, Position, Progress, Reached } from './progress.ts';
 import type { AttemptStore } from './store.ts';
 import type { Origin, Throttled, Tries, Try } from './tries.ts';
+
+type Standing = Exclude<Position, { step: 'password' }>;
 
 export interface FactorStep {
   proveTotp(
@@ -20,7 +22,7 @@ export interface FactorStep {
 export function createFactorStep(needs: Needs, store: AttemptStore, progress: Progress, tries: Tries): FactorStep {
   const { db, audit, normalizeEmail, credentials } = needs;
 
-  async function reached(interaction: Interaction): Promise<Reached | null> {
+  async function reached(interaction: Interaction): Promise<Standing | null> {
     const position = await progress.position(interaction);
     return position.step === 'factor' ? position : null;
   }
@@ -39,18 +41,21 @@ export function createFactorStep(needs: Needs, store: AttemptStore, progress: Pr
       const at = await reached(interaction);
       if (at === null) return { kind: 'elsewhere' };
       const one = tryOf(interaction, at, 'totp', origin);
-      const verified = await tries.verify(one, () => credentials.totp.redeem(one.account.id, code));
+      const verified = await tries.verify(one, async () => {
+        const { factor } = at;
+        const step = factor && (await credentials.totp.stepOf(factor, code));
+        if (factor === null || step === null) return 'wrong_code';
+        const proof = { factorId: factor.id, step, event: tries.success(one), counters: tries.counters(one) };
+        return (await progress.finishByCode(interaction, at, origin.request, proof)) ?? 'code_reused';
+      });
       if (verified.kind === 'throttled') return verified;
-      if (verified.result !== 'accepted') {
-        const reason = verified.result === 'reused' ? 'code_reused' : 'wrong_code';
-        await tries.failed(one, reason);
-        return { kind: 'refused', reason };
+      const { result } = verified;
+      if (typeof result === 'string') {
+        await tries.failed(one, result);
+        return { kind: 'refused', reason: result };
       }
-      const [finished] = await Promise.all([
-        progress.finish(interaction, at, origin.request, tries.success(one)),
-        tries.succeeded(one),
-      ]);
-      return finished;
+      tries.measure(one);
+      return result;
     },
 
     async proveRecovery(interaction, code, origin) {

@@ -14,7 +14,10 @@ export type { Interaction, Needs } from './needs.ts';
 
 /** Signing in: password, second factor, enrolment of a factor, one step after the other within one interaction. */
 export function createSignIn<I extends Interaction>(needs: Needs<I>): { routes: Route[] } {
-  const store = createAttemptStore(needs.db);
+  const store = createAttemptStore(needs.db, {
+    saveLogin: needs.saveLogin,
+    useStep: needs.credentials.totp.useStep,
+  });
   const progress = createProgress(needs, store);
   const tries = createTries(needs);
   return {

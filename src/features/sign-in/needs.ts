@@ -31,6 +31,13 @@ export interface Interaction {
   sessionUid?: string | undefined;
 }
 
+export interface Login {
+  accountId: string;
+  amr: string[];
+  acr: string;
+  at: Date;
+}
+
 export interface LimitSubject {
   kind: 'password' | 'totp' | 'recovery';
   /** The normalised login. */
@@ -44,6 +51,12 @@ export interface StoredPassword {
   userId: string;
   hash: string;
   pepperId: string;
+}
+
+/** An authenticator's seed as it is stored. */
+export interface SealedFactor {
+  id: string;
+  secretEnc: Uint8Array<ArrayBuffer>;
 }
 
 /** One row of SQL that is read beside the interaction, by the digest of its uid and its session's person; as JSON. */
@@ -92,8 +105,10 @@ export interface Needs<I extends Interaction = Interaction> {
       otpauthUri(secret: string, email: string): string;
       /** Puts the seed in the place of any factor of that person; false where the code is not of that seed. */
       confirm(tx: Tx, userId: string, secret: string, code: string): Promise<boolean>;
-      /** Each code is accepted once. */
-      redeem(userId: string, code: string): Promise<'accepted' | 'wrong' | 'reused'>;
+      /** The time step that the code belongs to, or null. */
+      stepOf(factor: SealedFactor, code: string): Promise<bigint | null>;
+      /** The UPDATE that one caller's code is accepted by: SQL, with what its values stand in. */
+      useStep(id: string, step: string, at: string): string;
     };
     recovery: {
       /** Replaces the person's codes; the only time that they can be read. */
@@ -106,9 +121,17 @@ export interface Needs<I extends Interaction = Interaction> {
     current(ctx: Ctx): Promise<I>;
     /** The same, with a row that is read in the same statement. */
     currentWith(ctx: Ctx, beside: Beside): Promise<{ interaction: I; beside: unknown }>;
-    finishLogin(ctx: Ctx, login: { accountId: string; amr: string[]; acr: string; at: Date }): Promise<void>;
+    /** What `saveLogin` writes. */
+    loginRow(interaction: Interaction, login: Login): Promise<object>;
+    /** Answers with a redirect back into the authorization request. */
+    goOn(ctx: Ctx): Promise<void>;
     abort(ctx: Ctx, interaction: I, error: 'access_denied'): Promise<void>;
   };
+  /**
+   * What lets the authorization request go on, as a part of the statement that ends the sign-in: it reads a loginRow as
+   * JSON from `row`, and runs where `condition` holds.
+   */
+  saveLogin(row: string, condition: string): string;
   /** After a factor was replaced by way of a recovery code: every other session of that person ends. */
   endSessions(tx: Tx, userId: string, exceptSessionUid: string | undefined): Promise<unknown>;
   mail: { send(mail: { to: string; subject: string; text: string }): Promise<void> };

@@ -4,9 +4,9 @@ import type { AuditEvent } from '../../platform/audit/audit.ts';
 import { sha256 } from '../../platform/crypto/digest.ts';
 import type { Tx } from '../../platform/db/database.ts';
 import type { Ctx } from '../../platform/web/context.ts';
-import type { Account, Interaction, Needs } from './needs.ts';
+import type { Account, Interaction, Needs, SealedFactor } from './needs.ts';
 import { type Attempt, finalAmr, type Step, stepOf } from './steps.ts';
-import type { AttemptStore, Found } from './store.ts';
+import type { AttemptStore, Code, End, Found } from './store.ts';
 
 /** Password and a second factor, both proven within this interaction. */
 export const acr = 'urn:postern:aal2';
@@ -14,7 +14,6 @@ export const acr = 'urn:postern:aal2';
 export interface Finished {
   kind: 'finished';
   account: Account;
-  login: { accountId: string; amr: string[]; acr: string; at: Date };
 }
 
 /** The browser asked for a step that is not its turn, or another window was quicker: show it where it stands. */
@@ -29,7 +28,8 @@ export interface Reached {
 
 export type Position =
   /** `expected`: the person who is signed in already and has to prove it again. */
-  { step: 'password'; expected: Account | null } | ({ step: Exclude<Step, 'password'> } & Reached);
+  | { step: 'password'; expected: Account | null }
+  | ({ step: Exclude<Step, 'password'>; factor: SealedFactor | null } & Reached);
 
 /** How far an interaction has come, and the way out of it. */
 export interface Progress<I extends Interaction = Interaction> {
@@ -40,14 +40,17 @@ export interface Progress<I extends Interaction = Interaction> {
   /** A new seed for the enrolment page, encrypted. */
   offerSeed(interaction: Interaction): Buffer;
   offeredSeed(interaction: Interaction, attempt: Attempt): string;
-  /** Ends the attempt, for one caller only, and writes down the sign-in beside it; `proof` is written in any case. */
-  finish(
+  /**
+   * Ends the attempt by a code, for one caller only, and writes down the sign-in beside it. Null where the code's time
+   * step was used before: then nothing has changed.
+   */
+  finishByCode(
     interaction: Interaction,
     reached: Reached,
     request: RequestInfo,
-    proof: AuditEvent,
-  ): Promise<Finished | Elsewhere>;
-  /** The same inside the caller's transaction, which writes down what was proven. */
+    code: Omit<Code, 'event'> & { event: AuditEvent },
+  ): Promise<Finished | Elsewhere | null>;
+  /** Ends the attempt inside the caller's transaction, which writes down what was proven. */
   finishIn(tx: Tx, interaction: Interaction, reached: Reached, request: RequestInfo): Promise<Finished | Elsewhere>;
   /** Forgets what was proven. */
   cancel(interaction: Interaction, request: RequestInfo): Promise<void>;
@@ -60,12 +63,7 @@ export function createProgress<I extends Interaction>(needs: Needs<I>, store: At
     `sign_in_attempt|enroll_enc|${uidHash(interaction).toString('hex')}`;
 
   /** An account that was disabled since the password does not get in: the statement looks at it again. */
-  function ending(
-    interaction: Interaction,
-    { attempt, account }: Reached,
-    request: RequestInfo,
-    proofs: AuditEvent[],
-  ): { input: Parameters<AttemptStore['finish']>; finished: Finished } {
+  async function ending(interaction: Interaction, { attempt, account }: Reached, request: RequestInfo): Promise<End> {
     const at = clock.now();
     const amr = finalAmr(attempt);
     const signIn = audit.row({
@@ -77,10 +75,8 @@ export function createProgress<I extends Interaction>(needs: Needs<I>, store: At
       request,
       data: { amr, acr },
     });
-    return {
-      input: [uidHash(interaction), account.id, at, { always: proofs.map((event) => audit.row(event)), signIn }],
-      finished: { kind: 'finished', account, login: { accountId: account.id, amr, acr, at } },
-    };
+    const login = await needs.interactions.loginRow(interaction, { accountId: account.id, amr, acr, at });
+    return { uidHash: uidHash(interaction), userId: account.id, at, signIn, login };
   }
 
   /** What was read together with an interaction counts once: whoever asks again wants to know what has changed. */
@@ -98,12 +94,12 @@ export function createProgress<I extends Interaction>(needs: Needs<I>, store: At
     async position(interaction) {
       const found = read.get(interaction) ?? (await store.find(uidHash(interaction), interaction.accountId));
       read.delete(interaction);
-      const { expected, attempt, account, hasFactor } = found;
+      const { expected, attempt, account, factor } = found;
       if (attempt === null || attempt.expiresAt <= clock.now()) return { step: 'password', expected };
       if (expected !== null && expected.id !== attempt.userId) return { step: 'password', expected };
       if (account === null || account.status !== 'active') return { step: 'password', expected };
-      const step = stepOf(attempt, hasFactor);
-      return step === 'password' ? { step, expected } : { step, attempt, account };
+      const step = stepOf(attempt, factor !== null);
+      return step === 'password' ? { step, expected } : { step, factor, attempt, account };
     },
 
     offerSeed: (interaction) => envelope.seal(Buffer.from(credentials.totp.begin().secret), seedAad(interaction)),
@@ -113,14 +109,16 @@ export function createProgress<I extends Interaction>(needs: Needs<I>, store: At
       return envelope.open(attempt.enrollEnc, seedAad(interaction)).toString();
     },
 
-    async finish(interaction, reached, request, proof) {
-      const { input, finished } = ending(interaction, reached, request, [proof]);
-      return (await store.finish(...input)) ? finished : { kind: 'elsewhere' };
+    async finishByCode(interaction, reached, request, code) {
+      const end = await ending(interaction, reached, request);
+      const { accepted, finished } = await store.finishByCode(end, { ...code, event: audit.row(code.event) });
+      if (!accepted) return null;
+      return finished ? { kind: 'finished', account: reached.account } : { kind: 'elsewhere' };
     },
 
     async finishIn(tx, interaction, reached, request) {
-      const { input, finished } = ending(interaction, reached, request, []);
-      return (await store.finishIn(tx, ...input)) ? finished : { kind: 'elsewhere' };
+      const finished = await store.finishIn(tx, await ending(interaction, reached, request));
+      return finished ? { kind: 'finished', account: reached.account } : { kind: 'elsewhere' };
     },
 
     async cancel(interaction, request) {

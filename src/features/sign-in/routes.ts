@@ -46,9 +46,9 @@ export function signInRoutes<I extends Interaction>(parts: Parts<I>): Route[] {
     seeOther(ctx, `/interaction/${uid}`);
   }
 
-  async function finished(ctx: Ctx, { account, login }: Finished): Promise<void> {
+  async function finished(ctx: Ctx, { account }: Finished): Promise<void> {
     devices.remember(ctx, needs.normalizeEmail(account.email));
-    await interactions.finishLogin(ctx, login);
+    await interactions.goOn(ctx);
   }
 
   async function passwordPage(

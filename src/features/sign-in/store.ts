@@ -2,7 +2,7 @@ import type { SignInAttempt } from '../../generated/prisma/client.ts';
 import { AUDIT_COLUMNS, type AuditRow } from '../../platform/audit/audit.ts';
 import type { Database, Tx } from '../../platform/db/database.ts';
 import { type Counters, succeededIn } from '../../platform/limits/sign-in-limits.ts';
-import type { Account, Beside, StoredPassword } from './needs.ts';
+import type { Account, Beside, Needs, SealedFactor, StoredPassword } from './needs.ts';
 import type { Attempt, Method } from './steps.ts';
 
 /** What is stored of an interaction's sign-in, and of the people it is about. */
@@ -10,8 +10,8 @@ export interface Found {
   attempt: Attempt | null;
   /** The person of the attempt. */
   account: Account | null;
-  /** That person has a confirmed authenticator. */
-  hasFactor: boolean;
+  /** That person's confirmed authenticator. */
+  factor: SealedFactor | null;
   /** The person who is signed in already. */
   expected: Account | null;
 }
@@ -45,14 +45,34 @@ export interface AttemptStore {
   enrolled(tx: Tx, uidHash: Buffer, amr: Method[], at: Date): Promise<void>;
   /**
    * Ends the attempt and notes the sign-in at the person. True for exactly one caller, and only while the account is
-   * active: `signIn` is written then, `always` in any case.
+   * active: `signIn` and the login are written then.
    */
-  finish(uidHash: Buffer, userId: string, at: Date, events: { always: AuditRow[]; signIn: AuditRow }): Promise<boolean>;
-  finishIn(tx: Tx, ...input: Parameters<AttemptStore['finish']>): Promise<boolean>;
+  finishIn(tx: Tx, end: End): Promise<boolean>;
+  /**
+   * The same by a code of the authenticator. `accepted`: it was used up by this call, whether or not the sign-in is
+   * finished by that; `event` is written and the counters of tries learn of it. Otherwise nothing has changed.
+   */
+  finishByCode(end: End, code: Code): Promise<{ accepted: boolean; finished: boolean }>;
   /** What the person began in other interactions. */
   forgetOthers(tx: Tx, uidHash: Buffer, userId: string): Promise<void>;
   /** False where there was no attempt. */
   forget(tx: Tx, uidHash: Buffer): Promise<boolean>;
+}
+
+export interface End {
+  uidHash: Buffer;
+  userId: string;
+  at: Date;
+  signIn: AuditRow;
+  /** Of the authorization request, which goes on with it (Needs.interactions). */
+  login: object;
+}
+
+export interface Code {
+  factorId: string;
+  step: bigint;
+  event: AuditRow;
+  counters: Counters;
 }
 
 type NewAttempt = Pick<Attempt, 'userId' | 'passwordAt' | 'enrollEnc' | 'expiresAt'>;
@@ -63,11 +83,12 @@ const hasFactor = (user: string): string =>
 const selectFound = (uidHash: string, expectedId: string): string => `SELECT a.user_id AS "userId", a.amr,
     a.password_at AS "passwordAt", a.factor_at AS "factorAt", a.must_enroll AS "mustEnroll",
     a.enroll_enc AS "enrollEnc", a.codes_shown_at AS "codesShownAt", a.expires_at AS "expiresAt",
-    u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor",
+    u.email, u.name, u.status, f.id AS "factorId", f.secret_enc AS "factorSecret",
     e.id AS "expectedId", e.email AS "expectedEmail", e.name AS "expectedName", e.status AS "expectedStatus"
   FROM (SELECT) one
     LEFT JOIN sign_in_attempt a ON a.uid_hash = ${uidHash}
     LEFT JOIN user_account u ON u.id = a.user_id
+    LEFT JOIN totp_factor f ON f.user_id = u.id AND f.confirmed_at IS NOT NULL
     LEFT JOIN user_account e ON e.id = ${expectedId}`;
 
 const FIND = `SELECT row_to_json(f) AS found FROM (${selectFound('$1', '$2::uuid')}) f`;
@@ -84,7 +105,8 @@ interface FoundRow extends Account {
   enrollEnc: string | null;
   codesShownAt: string | null;
   expiresAt: string;
-  hasFactor: boolean;
+  factorId: string | null;
+  factorSecret: string;
   expectedId: string | null;
   expectedEmail: string;
   expectedName: string;
@@ -123,21 +145,38 @@ const BEGIN = `WITH event AS (${events('$2', 'true')}), begun AS (
   ${succeededIn('$3::bytea', '$4::bytea', 'EXISTS (SELECT FROM begun)')}
   SELECT FROM begun`;
 
-const FINISH = `WITH gone AS (DELETE FROM sign_in_attempt WHERE uid_hash = $1 RETURNING user_id),
+type Statements = Pick<Needs, 'saveLogin'> & Pick<Needs['credentials']['totp'], 'useStep'>;
+
+/** The end of an attempt, where `condition` holds; its values are $1 to $5. */
+const ending = ({ saveLogin }: Statements, condition: string): string => `
+  gone AS (DELETE FROM sign_in_attempt WHERE uid_hash = $1 AND ${condition} RETURNING user_id),
   active AS (
     UPDATE user_account u SET last_sign_in_at = $3 FROM gone
     WHERE u.id = gone.user_id AND u.id = $2::uuid AND u.status = 'active' RETURNING 1),
-  always AS (${events('$4', 'true')}),
-  signed_in AS (${events('$5', 'EXISTS (SELECT FROM active)')})
-  SELECT EXISTS (SELECT FROM active) AS finished`;
+  signed_in AS (${events('$4', 'EXISTS (SELECT FROM active)')}),
+  login AS (${saveLogin('$5', 'EXISTS (SELECT FROM active)')})`;
 
-export function createAttemptStore(db: Database): AttemptStore {
-  const finishing = (...[uidHash, userId, at, { always, signIn }]: Parameters<AttemptStore['finish']>) => [
+const finish = (statements: Statements): string =>
+  `WITH ${ending(statements, 'true')} SELECT EXISTS (SELECT FROM active) AS finished`;
+
+/** The attempt is locked before the rows of its person, as by whoever ends a person's attempts. */
+const finishByCode = (statements: Statements): string => `WITH
+  held AS (SELECT FROM sign_in_attempt WHERE uid_hash = $1 FOR UPDATE),
+  step AS (${statements.useStep('$6', '$7', '$3')} AND (SELECT count(*) FROM held) >= 0 RETURNING 1),
+  ${ending(statements, 'EXISTS (SELECT FROM step)')},
+  used AS (${events('$8', 'EXISTS (SELECT FROM step)')}),
+  ${succeededIn('$9', '$10', 'EXISTS (SELECT FROM step) AND (SELECT count(*) FROM active) >= 0')}
+  SELECT EXISTS (SELECT FROM step) AS accepted, EXISTS (SELECT FROM active) AS finished`;
+
+export function createAttemptStore(db: Database, statements: Statements): AttemptStore {
+  const FINISH = finish(statements);
+  const FINISH_BY_CODE = finishByCode(statements);
+  const values = ({ uidHash, userId, at, signIn, login }: End) => [
     uidHash,
     userId,
     at,
-    JSON.stringify(always),
     JSON.stringify([signIn]),
+    JSON.stringify(login),
   ];
 
   return {
@@ -178,13 +217,20 @@ export function createAttemptStore(db: Database): AttemptStore {
         data: { amr, mustEnroll: false, enrollEnc: null, factorAt: at, codesShownAt: at },
       });
     },
-    async finish(...input) {
-      const [row] = await db.query<{ finished: boolean }>('sign-in.finish', FINISH, finishing(...input));
+    async finishIn(tx, end) {
+      const [row] = await tx.$queryRawUnsafe<{ finished: boolean }[]>(FINISH, ...values(end));
       return row?.finished === true;
     },
-    async finishIn(tx, ...input) {
-      const [row] = await tx.$queryRawUnsafe<{ finished: boolean }[]>(FINISH, ...finishing(...input));
-      return row?.finished === true;
+    async finishByCode(end, { factorId, step, event, counters }) {
+      const [row] = await db.query<{ accepted: boolean; finished: boolean }>('sign-in.finish', FINISH_BY_CODE, [
+        ...values(end),
+        factorId,
+        step,
+        JSON.stringify([event]),
+        ...counters,
+      ]);
+      if (!row) throw new Error('the query gives one row');
+      return row;
     },
     async forgetOthers(tx, uidHash, userId) {
       await tx.signInAttempt.deleteMany({ where: { userId, uidHash: { not: bytes(uidHash) } } });
@@ -220,16 +266,17 @@ function bytes(value: Buffer): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(value);
 }
 
+const fromHex = (text: string): Buffer<ArrayBuffer> => Buffer.from(text.slice(2), 'hex');
 const date = (text: string): Date => new Date(text);
 const dateOrNull = (text: string | null): Date | null => (text === null ? null : date(text));
 
 function toFound(row: FoundRow): Found {
-  const { userId, email, name, status, hasFactor: factor } = row;
+  const { userId, email, name, status, factorId } = row;
   const { expectedId: id, expectedEmail, expectedName, expectedStatus } = row;
   return {
     attempt: userId === null ? null : { ...toStoredAttempt(row), userId },
     account: userId === null || email === null ? null : { id: userId, email, name, status },
-    hasFactor: factor,
+    factor: factorId === null ? null : { id: factorId, secretEnc: fromHex(row.factorSecret) },
     expected: id === null ? null : { id, email: expectedEmail, name: expectedName, status: expectedStatus },
   };
 }
@@ -240,7 +287,7 @@ function toStoredAttempt(row: FoundRow): Omit<Attempt, 'userId'> {
     passwordAt: date(row.passwordAt),
     factorAt: dateOrNull(row.factorAt),
     mustEnroll: row.mustEnroll,
-    enrollEnc: row.enrollEnc === null ? null : Buffer.from(row.enrollEnc.slice(2), 'hex'),
+    enrollEnc: row.enrollEnc === null ? null : fromHex(row.enrollEnc),
     codesShownAt: dateOrNull(row.codesShownAt),
     expiresAt: date(row.expiresAt),
   };
