@@ -11,7 +11,7 @@ import type { ClientFacts } from './client-source.ts';
 import { type ExchangeNote, exchangeOf } from './exchange-note.ts';
 import { TOKEN_EXCHANGE } from './grant-types/exchange-request.ts';
 import { requestOf } from './request-of.ts';
-import { openWrites, takeWrites } from './request-writes.ts';
+import { openWrites, takeEnd, takeWrites } from './request-writes.ts';
 import { CIBA } from './requests/backchannel-grant.ts';
 import type { TokenRow } from './token-row.ts';
 
@@ -160,6 +160,8 @@ export function installAuditHook(
     log: Log;
     onToken: (grantType: string, result: 'success' | 'refused') => void;
     onRefreshReuse: () => void;
+    /** One that the request went on from, and that no session followed from. */
+    endInteraction(id: string): Promise<void>;
   },
 ): void {
   const { audit, log, onToken, onRefreshReuse } = deps;
@@ -197,6 +199,8 @@ export function installAuditHook(
     const event = eventOf(ctx as unknown as KoaContextWithOIDC, rows, failure);
     if (!event) return;
     try {
+      const interaction = takeEnd(ctx);
+      if (interaction !== undefined) await deps.endInteraction(interaction);
       await audit.commit([event], failure ? [] : rows);
     } catch (error) {
       log.error({ err: error }, 'an audit event could not be written: nothing is answered without it');

@@ -1,6 +1,7 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { CLAIMS, type PosternAccount } from './claims.ts';
 import { factsOf } from './client-facts.ts';
+import { expectNewGrant } from './request-writes.ts';
 
 export interface AskedFor {
   oidcScopes: string[];
@@ -79,6 +80,7 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant 
   // Roles may have come or gone since the grant was made: what is withheld is decided anew each time.
   Reflect.deleteProperty(grant, 'rejected');
   giveTo(grant, asked);
+  if (!usable) expectNewGrant(ctx);
   if (!usable || before !== JSON.stringify([grant.openid, grant.resources, grant.rejected])) await grant.save();
   return grant;
 }

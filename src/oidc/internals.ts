@@ -12,6 +12,7 @@ import type { LastUse } from './client-auth/last-use.ts';
 import { attachFacts } from './client-facts.ts';
 import type { ClientRecord, ClientSource } from './client-source.ts';
 import { requestOf } from './request-of.ts';
+import { takeEnd, takeGrant } from './request-writes.ts';
 import { assertFlat } from './requests/nesting.ts';
 import type { SessionStore } from './session-store.ts';
 import { claimJti } from './token-store.ts';
@@ -162,6 +163,8 @@ export function override(
       payload,
       expiresAt: new Date(this.exp * 1000),
       request: ctx && requestOf(ctx),
+      interaction: takeEnd(ctx),
+      grant: takeGrant(ctx),
       keepOnly: ctx?.oidc?.route === 'end_session_confirm' ? Object.keys(this.authorizations ?? {}) : undefined,
     });
     this.oldId = undefined;

@@ -193,7 +193,7 @@ export async function createProtocol(deps: ProtocolDeps): Promise<Protocol> {
     provider.use(correctMetadata);
     provider.use(createStructuredTokens({ verify, paths: [PATHS.introspection, PATHS.revocation] }));
     provider.use(recordKeyUse(lastUse));
-    installAuditHook(provider, { audit, log, onToken: deps.onToken, onRefreshReuse: deps.onRefreshReuse });
+    installAuditHook(provider, { ...deps, endInteraction: sessions.endInteraction });
     return { provider, ready, verify, detailTypes, run: compose(provider.middleware), signers };
   }
 

@@ -1,9 +1,9 @@
-import Provider, { type Adapter, type AdapterPayload } from 'oidc-provider';
+import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Clock } from '../kernel/clock.ts';
 import type { RequestInfo } from '../kernel/request-info.ts';
 import type { Database } from '../platform/db/database.ts';
 import { readTogether } from './request-reads.ts';
-import { hashOf } from './token-row.ts';
+import { hashOf, type TokenRow } from './token-row.ts';
 
 type Authorizations = Record<string, { sid?: string; grantId?: string }>;
 
@@ -15,30 +15,47 @@ export const selectSession = (where: string, now: string): string => `SELECT s.u
   FROM session s WHERE s.expires_at > ${now} AND ${where}`;
 
 /**
+ * The interaction that the session follows from ($10; null for none) ends in the same statement, for one caller only. Who
+ * ends all that a person began ends it, too: whichever comes first, no session outlives that.
+ */
+const ended = (interaction: string): string => `ended AS (
+    UPDATE token SET revoked_at = now() WHERE id_hash = ${interaction}::bytea AND revoked_at IS NULL RETURNING 1
+  )`;
+const GOES_ON = '($10::bytea IS NULL OR EXISTS (SELECT FROM ended))';
+
+const GRANTED = `granted AS (
+    INSERT INTO token (id_hash, kind, jti, user_id, client_id, grant_id, scopes, created_at, expires_at, payload)
+    SELECT id_hash, kind, jti, user_id, client_id, grant_id, '{}', created_at, expires_at, payload
+      FROM json_populate_record(NULL::token, $11::json) WHERE id_hash IS NOT NULL AND ${GOES_ON}
+  )`;
+
+/**
  * A new session is inserted. A known one is only ever updated, under the id that it was loaded by: an ended session
  * can't come back because a request that began earlier saves it, and a rotated id is dead at once (S74).
  */
-const SAVE = `WITH saved AS (
+const SAVE = `WITH ${ended('$10')}, saved AS (
     UPDATE session SET id_hash = $2, user_id = $3, payload = $4, last_seen_at = $5, expires_at = $6, address = $7,
       user_agent = $8
-    WHERE id_hash = $1 RETURNING uid
+    WHERE id_hash = $1 AND ${GOES_ON} RETURNING uid
   ), kept AS (
     INSERT INTO session_client (session_uid, client_id, sid, grant_id)
     SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
       FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL
     ON CONFLICT (session_uid, client_id) DO UPDATE SET sid = excluded.sid,
       grant_id = coalesce(excluded.grant_id, session_client.grant_id)
-  )
-  SELECT uid FROM saved`;
+  ), ${GRANTED}
+  SELECT ${GOES_ON} AS "goesOn"`;
 
-const CREATE = `WITH saved AS (
+const CREATE = `WITH ${ended('$10')}, saved AS (
     INSERT INTO session (id_hash, uid, user_id, payload, address, user_agent, created_at, last_seen_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+    SELECT $1, $2, $3::uuid, $4::jsonb, $5, $6, $7::timestamptz, $7::timestamptz, $8::timestamptz WHERE ${GOES_ON}
     ON CONFLICT DO NOTHING RETURNING uid
-  )
-  INSERT INTO session_client (session_uid, client_id, sid, grant_id)
-  SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
-    FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL`;
+  ), kept AS (
+    INSERT INTO session_client (session_uid, client_id, sid, grant_id)
+    SELECT saved.uid, a.key, a.value->>'sid', a.value->>'grantId'
+      FROM saved, json_each($9::json) a WHERE a.value->>'sid' IS NOT NULL
+  ), ${GRANTED}
+  SELECT ${GOES_ON} AS "goesOn"`;
 
 export interface SessionRow {
   uid: string;
@@ -72,7 +89,17 @@ export interface SessionStore {
     request: RequestInfo | undefined;
     /** Single logout of one client: the clients that stay. */
     keepOnly: string[] | undefined;
+    /** The interaction that it follows from and that ends with this. */
+    interaction?: string | undefined;
+    /** One that was made in it. */
+    grant?: TokenRow | undefined;
   }): Promise<void>;
+  /** For one that no session follows from. */
+  endInteraction(id: string): Promise<void>;
+}
+
+function assertGoesOn([row]: { goesOn: boolean }[]): void {
+  if (row?.goesOn !== true) throw new errors.SessionNotFound('interaction session not found');
 }
 
 export function createSessionStore(deps: { db: Database; clock: Clock }): SessionStore {
@@ -104,13 +131,15 @@ export function createSessionStore(deps: { db: Database; clock: Clock }): Sessio
 
   return {
     adapter,
-    async save({ id, loadedId, payload, expiresAt, request, keepOnly }) {
+    async save({ id, loadedId, payload, expiresAt, request, keepOnly, interaction, grant }) {
       const { jti: _id, authorizations, ...rest } = payload;
       const now = clock.now();
       const joined = JSON.stringify(authorizations ?? {});
       const userId = typeof payload.accountId === 'string' ? payload.accountId : null;
+      const ends = interaction === undefined ? null : hashOf(interaction);
+      const granted = grant === undefined ? null : JSON.stringify(grant);
       if (loadedId === undefined) {
-        await db.query('session-create', CREATE, [
+        const created = await db.query<{ goesOn: boolean }>('session-create', CREATE, [
           hashOf(id),
           payload.uid,
           userId,
@@ -120,10 +149,12 @@ export function createSessionStore(deps: { db: Database; clock: Clock }): Sessio
           now,
           expiresAt,
           joined,
+          ends,
+          granted,
         ]);
-        return;
+        return assertGoesOn(created);
       }
-      await db.query('session-save', SAVE, [
+      const saved = await db.query<{ goesOn: boolean }>('session-save', SAVE, [
         hashOf(loadedId),
         hashOf(id),
         userId,
@@ -133,11 +164,18 @@ export function createSessionStore(deps: { db: Database; clock: Clock }): Sessio
         request?.address ?? '',
         request?.userAgent.slice(0, 512) ?? '',
         joined,
+        ends,
+        granted,
       ]);
+      assertGoesOn(saved);
       if (keepOnly) {
         const leave = 'DELETE FROM session_client WHERE session_uid = $1 AND client_id <> ALL($2::text[])';
         await db.query('session-leave', leave, [payload.uid, keepOnly]);
       }
+    },
+
+    async endInteraction(id) {
+      await db.query('interaction-end', `WITH ${ended('$1')} SELECT FROM ended`, [hashOf(id)]);
     },
   };
 }

@@ -5,7 +5,7 @@ import { createLoader } from '../platform/db/loader.ts';
 import { type AccountRow, selectAccount, toAccount } from './account-row.ts';
 import { keepReads, type ReadTogether } from './request-reads.ts';
 import { type SessionRow, selectSession, toSessionPayload } from './session-store.ts';
-import { hashOf } from './token-row.ts';
+import { hashOf, text } from './token-row.ts';
 
 export interface FoundRow {
   kind: string;
@@ -36,6 +36,9 @@ const FIND = `SELECT ${tokenColumns} FROM token t WHERE t.id_hash = $1 AND t.rev
 const GRANT = `SELECT ${tokenColumns} FROM token t
   WHERE t.id_hash = sha256(convert_to(f.grant_id, 'UTF8')) AND t.revoked_at IS NULL`;
 
+/** An interaction is no client's; it stores what was asked for. */
+const CLIENT = "coalesce(f.client_id, f.payload->'params'->>'client_id')";
+
 /**
  * Tokens, each with what stands behind it: its grant, the session that it ends with, and ($3) its person. The library
  * asks for these one after the other, each a round trip.
@@ -44,7 +47,7 @@ const FIND_TOGETHER = `SELECT f.*,
     CASE WHEN f.grant_id IS NOT NULL THEN (SELECT row_to_json(g) FROM (${GRANT}) g) END AS its_grant,
     CASE WHEN f.payload->'expiresWithSession' = 'true'::jsonb THEN
       (SELECT row_to_json(s) FROM (${selectSession('s.uid = f.session_uid', '$2')}) s) END AS its_session,
-    CASE WHEN $3 THEN (SELECT row_to_json(a) FROM (${selectAccount('f.user_id', 'f.client_id')}) a) END AS its_account
+    CASE WHEN $3 THEN (SELECT row_to_json(a) FROM (${selectAccount('f.user_id', CLIENT)}) a) END AS its_account
   FROM (SELECT t.id_hash, ${tokenColumns} FROM token t WHERE t.id_hash = ANY($1::bytea[]) AND t.revoked_at IS NULL) f`;
 
 interface TogetherRow extends FoundRow {
@@ -55,7 +58,7 @@ interface TogetherRow extends FoundRow {
 }
 
 /** Kinds that a person stands behind, or may. */
-const WITH_GRANT = new Set(['AccessToken', 'RefreshToken', 'AuthorizationCode']);
+const WITH_GRANT = new Set(['AccessToken', 'RefreshToken', 'AuthorizationCode', 'Interaction']);
 /** To introspect or revoke, the library asks for the same id once per kind of token. */
 const PROBED = new Set(['introspection', 'revocation']);
 
@@ -92,6 +95,10 @@ export function toPayload(row: FoundRow, id: string): AdapterPayload {
   };
 }
 
+function askedBy({ payload }: FoundRow): unknown {
+  return (payload?.params as { client_id?: unknown } | undefined)?.client_id;
+}
+
 function toFound(found: TogetherRow, withAccount: boolean): FoundTogether {
   const { id_hash: _hash, its_grant: grant, its_session: session, its_account: account, ...row } = found;
   return {
@@ -107,7 +114,7 @@ function toFound(found: TogetherRow, withAccount: boolean): FoundTogether {
       row.user_id !== null && {
         account: {
           userId: row.user_id,
-          clientId: row.client_id ?? undefined,
+          clientId: row.client_id ?? text(askedBy(row)) ?? undefined,
           record: account ? toAccount(account) : undefined,
         },
       }),

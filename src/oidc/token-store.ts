@@ -6,7 +6,7 @@ import { factsOf } from './client-facts.ts';
 import { exchangedColumns, exchangeOf } from './exchange-note.ts';
 import { readOfInteraction } from './interaction-reads.ts';
 import { forgetReads, readTogether } from './request-reads.ts';
-import { deferWrite, isAllowedAlias } from './request-writes.ts';
+import { deferEnd, deferGrant, deferWrite, isAllowedAlias } from './request-writes.ts';
 import { type TokenReads, toPayload } from './token-reads.ts';
 import { hashOf, JWT_ALIAS, type TokenRow, text, toTokenRow } from './token-row.ts';
 
@@ -82,6 +82,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit; reads: Toke
       }
       // What a client asks for (`claims`, `nonce`) is stored as it came.
       if (UNSTORABLE.test(JSON.stringify(row.payload))) throw new errors.InvalidRequest('malformed characters');
+      if (kind === 'Grant' && deferGrant(Provider.ctx, row)) return;
       if (ISSUED.has(kind)) {
         if (!deferWrite(Provider.ctx, row)) await audit.commit([], [row]);
         return;
@@ -125,6 +126,7 @@ export function createTokenStore(deps: { db: Database; audit: Audit; reads: Toke
     },
 
     async destroy(id) {
+      if (kind === 'Interaction' && deferEnd(Provider.ctx, id)) return;
       await db.query('token-destroy', DESTROY, [[hashOf(id), hashOf(`${JWT_ALIAS}${id}`)]]);
       if (kind === 'Grant') await revokeByGrantId(id);
     },

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { newId, randomToken } from '../../src/kernel/ids.ts';
 import { createSessionStore, type SessionStore } from '../../src/oidc/session-store.ts';
 import { createTokenReads } from '../../src/oidc/token-reads.ts';
-import { insertTokens } from '../../src/oidc/token-row.ts';
+import { insertTokens, toTokenRow } from '../../src/oidc/token-row.ts';
 import { createTokenStore } from '../../src/oidc/token-store.ts';
 import { createAudit } from '../../src/platform/audit/audit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -271,5 +271,59 @@ describe('what ours promises beyond that', () => {
     await sessions.adapter.destroy(id);
     await sessions.save({ id: randomToken(), loadedId: id, payload: payload as AdapterPayload, ...at });
     expect(await sessions.adapter.findByUid(payload.uid)).toBeUndefined();
+  });
+
+  describe('S79 an interaction that a session follows from', () => {
+    async function interaction() {
+      const [id, exp] = [randomToken(), Math.floor(Date.now() / 1000) + LIFE];
+      const result = { login: { accountId: userId } };
+      const stored = {
+        kind: 'Interaction',
+        jti: id,
+        exp,
+        iat: exp - LIFE,
+        returnTo: `https://x.example/${id}`,
+        result,
+      };
+      await of('Interaction').upsert(id, stored as AdapterPayload, LIFE);
+      return id;
+    }
+
+    function follow(from: string) {
+      const [id, uid, grantId] = [randomToken(), randomToken(12), randomToken()];
+      const exp = Math.floor(Date.now() / 1000) + LIFE;
+      const common = { accountId: userId, exp, iat: exp - LIFE };
+      const granted = { kind: 'Grant', jti: grantId, clientId: 'app', openid: { scope: 'openid' }, ...common };
+      const saved = sessions.save({
+        id,
+        loadedId: undefined,
+        payload: { kind: 'Session', jti: id, uid, ...common } as AdapterPayload,
+        expiresAt: new Date(exp * 1000),
+        request: undefined,
+        keepOnly: undefined,
+        interaction: from,
+        grant: { ...toTokenRow('Grant', grantId, granted as AdapterPayload, { format: 'opaque' }), grant_id: grantId },
+      });
+      const parts = async () => [await sessions.adapter.findByUid(uid), await of('Grant').find(grantId)];
+      return { saved, parts };
+    }
+
+    test('gives one, with its grant, to one of many', async () => {
+      const id = await interaction();
+      const tries = Array.from({ length: 20 }, () => follow(id));
+      const results = await Promise.allSettled(tries.map(({ saved }) => saved));
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const found = await Promise.all(tries.map(({ parts }) => parts()));
+      expect(found.flat().filter((part) => part !== undefined)).toHaveLength(2);
+      expect(await of('Interaction').find(id)).toBeUndefined();
+    });
+
+    test('gives none after all that the person began was ended', async () => {
+      const id = await interaction();
+      await database.db.query('test-end', 'UPDATE token SET revoked_at = now() WHERE user_id = $1', [userId]);
+      const { saved, parts } = follow(id);
+      await expect(saved).rejects.toMatchObject({ name: 'SessionNotFound' });
+      expect(await parts()).toEqual([undefined, undefined]);
+    });
   });
 });
