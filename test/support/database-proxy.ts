@@ -8,6 +8,10 @@ export interface DatabaseProxy {
   /** Ends every connection and refuses new ones. */
   cut(): Promise<void>;
   restore(): Promise<void>;
+  /** Keeps every connection and lets nothing through, in either direction: a database that hangs. */
+  hold(): void;
+  /** Lets go on what was held. */
+  release(): void;
 }
 
 export async function startDatabaseProxy(url: string): Promise<DatabaseProxy> {
@@ -15,6 +19,7 @@ export async function startDatabaseProxy(url: string): Promise<DatabaseProxy> {
   const sockets = new Set<Socket>();
   let server: Server | undefined;
   let port = 0;
+  let held = false;
 
   async function listen(): Promise<void> {
     server = createServer((inner) => {
@@ -30,6 +35,7 @@ export async function startDatabaseProxy(url: string): Promise<DatabaseProxy> {
           other.destroy();
         });
         socket.pipe(other);
+        if (held) socket.pause();
       }
     });
     server.listen(port, '127.0.0.1');
@@ -50,5 +56,13 @@ export async function startDatabaseProxy(url: string): Promise<DatabaseProxy> {
       await closed;
     },
     restore: listen,
+    hold() {
+      held = true;
+      for (const socket of sockets) socket.pause();
+    },
+    release() {
+      held = false;
+      for (const socket of sockets) socket.resume();
+    },
   };
 }

@@ -66,3 +66,28 @@ test('S93 when nothing can be written, everybody is told', async () => {
   expect(results.every(({ status }) => status === 'rejected')).toBe(true);
   expect(tries).toBe(2);
 });
+
+test('S93 what waits behind a statement that hangs is told with it, and does not wait for one more', async () => {
+  let time = 0;
+  let tries = 0;
+  const hanging = gate();
+  const group = createGroupCommit<number>({
+    largest: 2,
+    now: () => time,
+    isFaultOfEntry: () => false,
+    async flush() {
+      tries += 1;
+      if (tries > 1) return;
+      await hanging.opened;
+      throw new Error('no answer');
+    },
+  });
+  const all = [1, 2, 3, 4, 5].map((entry) => group.add(entry));
+  time += 15_000;
+  hanging.open();
+  const results = await Promise.allSettled(all);
+  expect(results.map(({ status }) => status)).toEqual(all.map(() => 'rejected'));
+  expect(tries).toBe(1);
+  await group.add(6);
+  expect(tries).toBe(2);
+});

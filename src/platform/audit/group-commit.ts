@@ -1,3 +1,5 @@
+import { STALLED_MS } from '../db/failure.ts';
+
 /**
  * Concurrent entries share one statement: the first is flushed at once, what arrives meanwhile waits for that flush to
  * end and goes together in the next. Each caller waits for the commit of its own entry and for no other.
@@ -20,8 +22,10 @@ export function createGroupCommit<Entry>(options: {
   largest?: number;
   /** Whether an error is the fault of one entry: the others of its statement are then flushed each by itself. */
   isFaultOfEntry?: (error: unknown) => boolean;
+  /** Milliseconds; monotonic. */
+  now?: () => number;
 }): GroupCommit<Entry> {
-  const largest = options.largest ?? 500;
+  const { largest = 500, now = () => performance.now() } = options;
   let queue: Waiting<Entry>[] = [];
   let running: Promise<void> | undefined;
 
@@ -29,10 +33,12 @@ export function createGroupCommit<Entry>(options: {
     while (queue.length > 0) {
       const batch = queue.slice(0, largest);
       queue = queue.slice(largest);
+      const began = now();
       const error = await flushed(batch);
       if (error === undefined) continue;
       if (batch.length === 1 || !options.isFaultOfEntry?.(error)) {
-        for (const waiting of batch) waiting.reject(error);
+        const stalled = now() - began >= STALLED_MS;
+        for (const waiting of stalled ? [...batch, ...queue.splice(0)] : batch) waiting.reject(error);
         continue;
       }
       for (const waiting of batch) {

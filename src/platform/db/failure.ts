@@ -21,6 +21,12 @@ const ADAPTER_KINDS = new Set(['DatabaseNotReachable', 'ConnectionClosed', 'TooM
 const MESSAGES =
   /timeout exceeded when trying to connect|Connection terminated|connection error and is not queryable|Query read timeout|Cannot use a pool after calling end/;
 
+/**
+ * A statement that failed after so long was waited for in vain: those that wait behind it have waited as long, and are told
+ * so now instead of after one more such wait each.
+ */
+export const STALLED_MS = 1_000;
+
 interface ErrorLike {
   code?: unknown;
   kind?: unknown;

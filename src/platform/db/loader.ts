@@ -1,3 +1,5 @@
+import { STALLED_MS } from './failure.ts';
+
 /** Concurrent reads by key share statements: what is asked for at the same time is read together. */
 export type Loader<Key, Value> = (key: Key) => Promise<Value>;
 
@@ -17,8 +19,10 @@ export function createLoader<Key, Value>(options: {
   largest?: number;
   /** Statements under way. */
   atOnce?: number;
+  /** Milliseconds; monotonic. */
+  now?: () => number;
 }): Loader<Key, Value> {
-  const { load, largest = 200, atOnce = 2 } = options;
+  const { load, largest = 200, atOnce = 2, now = () => performance.now() } = options;
   let queue: Waiting<Key, Value>[] = [];
   let running = 0;
   let planned = false;
@@ -37,13 +41,15 @@ export function createLoader<Key, Value>(options: {
 
   async function run(batch: Waiting<Key, Value>[]): Promise<void> {
     running += 1;
+    const began = now();
     try {
       const values = await load(batch.map(({ key }) => key));
       batch.forEach(({ resolve }, index) => {
         resolve(values[index] as Value);
       });
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      const stalled = now() - began >= STALLED_MS;
+      for (const { reject } of stalled ? [...batch, ...queue.splice(0)] : batch) reject(error);
     } finally {
       running -= 1;
       plan();
