@@ -115,7 +115,14 @@ export async function build(given: Config, options: BuildOptions = {}): Promise<
   jobs.every('signing-keys', 3600, () => parts.keys.maintain());
   jobs.every('clean-expired', 300, (signal) => cleanExpired({ db, clock, signal }));
 
-  const admission = createAdmission({ ...REQUESTS_AT_ONCE, onRefused: () => onLimited('admission') });
+  const admission = createAdmission({
+    ...REQUESTS_AT_ONCE,
+    onRefused(first) {
+      onLimited('admission');
+      if (first)
+        log.warn({ underWay: admission.underWay() }, 'more requests than can be answered in time: some are refused');
+    },
+  });
   const addressLimit = createRequestLimit({ ...ADDRESS_REQUESTS, name: 'address', onLimited });
   const routes = createPages(foundation, parts, {
     views,

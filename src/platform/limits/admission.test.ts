@@ -15,13 +15,13 @@ function doors() {
 }
 
 test('what is above the limit is refused at once, with a time to come again, and nothing of it is done', async () => {
-  const refusals: string[] = [];
-  const admission = createAdmission({ most: 2, onRefused: () => refusals.push('busy') });
+  const refusals: boolean[] = [];
+  const admission = createAdmission({ most: 2, onRefused: (first) => refusals.push(first) });
   const { work, begun, end } = doors();
   const both = [admission.admit(work), admission.tryAdmit(work)];
   await expect(admission.admit(work)).rejects.toMatchObject({ code: 'busy', status: 503, retryAfter: 1 });
   expect(admission.tryAdmit(work)).toBeUndefined();
-  expect([begun(), refusals.length, admission.underWay()]).toEqual([2, 2, 2]);
+  expect([begun(), refusals, admission.underWay()]).toEqual([2, [true, false], 2]);
 
   await end();
   await expect(admission.admit(async () => 'done')).resolves.toBe('done');

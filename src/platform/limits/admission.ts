@@ -13,8 +13,8 @@ export interface AdmissionOptions {
   most: number;
   /** As many always may, however slowly they are answered. */
   least?: number;
-  /** Of each request. */
-  onRefused: () => void;
+  /** Of each request; `first` of those in about a second. */
+  onRefused: (first: boolean) => void;
   /** Milliseconds; monotonic. */
   now?: () => number;
 }
@@ -43,6 +43,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   let began = now();
   let ended = 0;
   let fewest = 0;
+  let refusing = false;
   let before = most;
 
   function adapt(): void {
@@ -55,6 +56,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     began = now();
     ended = 0;
     fewest = running;
+    refusing = false;
   }
 
   async function run<T>(work: () => Promise<T>): Promise<T> {
@@ -71,7 +73,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   function tryAdmit<T>(work: () => Promise<T>): Promise<T> | undefined {
     adapt();
     if (running < limit) return run(work);
-    onRefused();
+    onRefused(!refusing);
+    refusing = true;
     return undefined;
   }
 
