@@ -8,25 +8,27 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 /** Finds the route by path and method; among several matches the one with the fewest placeholders wins. */
 export function dispatch(routes: Route[]): WebMiddleware {
-  const router = new Router<WebState>({ sensitive: true, strict: true });
+  // By the first path segment, which has no placeholder: what is not below one of ours can't match, and of the others a
+  // few are searched and not all.
+  const routers = new Map<string, Router<WebState>>();
   const byLayer = new Map<unknown, Route>();
   const taken = new Set<string>();
   for (const route of routes) {
     const name = `${route.method} ${route.path}`;
     if (taken.has(name)) throw new Error(`two routes for ${name}`);
     taken.add(name);
+    const router = routers.get(segmentOf(route.path)) ?? new Router<WebState>({ sensitive: true, strict: true });
+    routers.set(segmentOf(route.path), router);
     byLayer.set(
       router.register(route.path, [route.method], () => undefined),
       route,
     );
   }
 
-  // What is not below one of our first path segments can't match: the protocol's endpoints need no search.
-  const segments = new Set(routes.map((route) => route.path.split('/', 2)[1] ?? ''));
-
   return async (ctx, next) => {
-    if (!segments.has(ctx.path.split('/', 2)[1] ?? '') && METHODS.has(ctx.method)) return next();
     if (!METHODS.has(ctx.method)) throw methodNotAllowed(ctx.set.bind(ctx), [...METHODS]);
+    const router = routers.get(segmentOf(ctx.path));
+    if (router === undefined) return next();
     const { path: onPath, pathAndMethod } = router.match(ctx.path, ctx.method);
     const layer = pathAndMethod.toSorted((a, b) => a.paramNames.length - b.paramNames.length)[0];
     const route = byLayer.get(layer);
@@ -40,6 +42,10 @@ export function dispatch(routes: Route[]): WebMiddleware {
     ctx.state.route = route.path;
     await route.handle(ctx, layer.params(ctx.path, layer.captures(ctx.path)));
   };
+}
+
+function segmentOf(path: string): string {
+  return path.split('/', 2)[1] ?? '';
 }
 
 function methodNotAllowed(set: (name: string, value: string) => void, methods: string[]): AppError {

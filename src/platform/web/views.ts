@@ -1,4 +1,4 @@
-import { Eta } from 'eta';
+import { Eta, type TemplateFunction } from 'eta';
 import type { FieldError } from '../../kernel/errors.ts';
 import type { AssetPaths } from './assets.ts';
 import type { Ctx } from './context.ts';
@@ -38,13 +38,30 @@ export interface ViewsOptions {
 export function createViews({ dir, assets, cache = true }: ViewsOptions): Views {
   const eta = new Eta({ views: dir, cache, autoEscape: true, escapeFunction: escapeHtml });
 
+  const templates = new Map<string, { compiled: TemplateFunction; filepath: string }>();
+
+  /** By its name: Eta itself would find out the path each time, and a page has a dozen parts. */
+  function templateOf(name: string): { compiled: TemplateFunction; filepath: string } {
+    const known = templates.get(name);
+    if (known !== undefined) return known;
+    const filepath = eta.resolvePath(name);
+    const made = { compiled: eta.compile(eta.readFile(filepath)), filepath };
+    if (cache) templates.set(name, made);
+    return made;
+  }
+
+  function fill(name: string, data: object): string {
+    const { compiled, filepath } = templateOf(name);
+    return eta.render(compiled, data, { filepath });
+  }
+
   function html(ctx: Ctx, view: string, model: PageModel, { layout = 'plain' }: RenderOptions = {}): string {
     const shared = { ...sharedOf(ctx), asset: assets.path };
     const part = (name: string, props: object = {}): string =>
-      eta.render(`/layout/${name}`, { ...shared, part, ...known(name, props, model) });
+      fill(`/layout/${name}`, { ...shared, part, ...known(name, props, model) });
     const page = { ...model, ...shared, part, errors: model.errors, values: model.values };
-    const body = eta.render(view.startsWith('/') ? view : `/${view}`, page);
-    return eta.render(`/layout/${layout}`, { ...page, body, flashes: ctx.state.flash.take() });
+    const body = fill(view.startsWith('/') ? view : `/${view}`, page);
+    return fill(`/layout/${layout}`, { ...page, body, flashes: ctx.state.flash.take() });
   }
 
   function render(ctx: Ctx, view: string, model: PageModel, options: RenderOptions = {}): void {
