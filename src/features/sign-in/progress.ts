@@ -110,8 +110,10 @@ export function createProgress<I extends Interaction>(needs: Needs<I>, store: At
     },
 
     async finishByCode(interaction, reached, request, code) {
+      // Proven first, then signed in: the rows say it in this order.
+      const event = audit.row(code.event);
       const end = await ending(interaction, reached, request);
-      const { accepted, finished } = await store.finishByCode(end, { ...code, event: audit.row(code.event) });
+      const { accepted, finished } = await store.finishByCode(end, { ...code, event });
       if (!accepted) return null;
       return finished ? { kind: 'finished', account: reached.account } : { kind: 'elsewhere' };
     },
