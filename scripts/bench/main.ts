@@ -48,7 +48,17 @@ async function runRows(arena: Arena, command: Command & { verb: 'rows' }): Promi
 }
 
 function signsIn(command: Command): boolean {
-  return command.verb === 'rows' || (command.verb === 'profile' && command.load === 'sign_in');
+  switch (command.verb) {
+    case 'rows':
+      return true;
+    case 'soak':
+      return command.mixed;
+    case 'profile':
+      return command.load === 'sign_in';
+    case 'kill':
+    case 'overload':
+      return false;
+  }
 }
 
 async function run(command: Command): Promise<void> {

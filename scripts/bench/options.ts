@@ -73,13 +73,13 @@ export const QUICK: Effort = {
 
 export type Command =
   | { verb: 'rows'; rows: RowName[]; effort: Effort; json: boolean; out: string | undefined }
-  | { verb: 'soak'; minutes: number; workers: number; connections: number; json: boolean }
+  | { verb: 'soak'; minutes: number; workers: number; connections: number; mixed: boolean; json: boolean }
   | { verb: 'kill'; seconds: number; json: boolean }
   | { verb: 'overload'; seconds: number; workers: number; connections: number; json: boolean }
   | { verb: 'profile'; load: ProfiledLoad; seconds: number; out: string | undefined; json: boolean };
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--only ROW,…] [--rounds N] [--rows N] [--out FILE] [--json]
-       npm run bench -- soak [--minutes N] [--workers N] [--connections N] [--json]
+       npm run bench -- soak [--minutes N] [--workers N] [--connections N] [--mixed] [--json]
        npm run bench -- kill [--seconds N] [--json]
        npm run bench -- overload [--seconds N] [--workers N] [--connections N] [--json]
        npm run bench -- profile [--only ROW] [--seconds N] [--out FILE.cpuprofile] [--json]
@@ -136,6 +136,7 @@ export function readCommand(argv: string[]): Command {
         minutes: wholeNumber(values.minutes, 10, 24 * 60),
         workers: wholeNumber(values.workers, 1, 64),
         connections: wholeNumber(values.connections, 64, 5_000),
+        mixed: values.mixed ?? false,
         json,
       };
     case 'kill':
@@ -179,6 +180,7 @@ function parse(argv: string[]) {
         seconds: text,
         workers: text,
         connections: text,
+        mixed: flag,
       },
     });
   } catch (error) {

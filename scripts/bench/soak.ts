@@ -1,7 +1,9 @@
 import { residentMib } from './accounting.ts';
-import type { Arena } from './arena.ts';
+import type { Arena, Server } from './arena.ts';
+import { clientCredentials, introspectJwt, refresh, signingIn } from './loads.ts';
+import type { Contestant } from './measure.ts';
 import type { Command } from './options.ts';
-import { tokenRequest } from './stage.ts';
+import { createStage } from './stage.ts';
 import { median, rounded } from './statistics.ts';
 
 const SLICE_SECONDS = 10;
@@ -17,31 +19,50 @@ interface Sample {
   rss_mib: number | null;
 }
 
-/** client_credentials at full load for minutes: memory over time, and errors. */
+const CLIENTS = 100;
+
+/**
+ * client_credentials; mixed, also what else an installation is asked for all day, at the same time. People sign in last:
+ * what the other loads need of them is there by then, and a code of an authenticator works once.
+ */
+async function loadsOf(
+  arena: Arena,
+  server: Server,
+  { connections, mixed }: { connections: number; mixed: boolean },
+): Promise<[name: string, job: Contestant['job']][]> {
+  const stage = createStage(arena);
+  const tokens = await clientCredentials({ connections, clients: CLIENTS })(stage, server);
+  if (!mixed) return [['load', tokens]];
+  return [
+    ['load', tokens],
+    ['introspection', await introspectJwt(stage, server)],
+    ['refresh', await refresh(stage, server)],
+    ['sign-in', await signingIn(stage, server)],
+  ];
+}
+
+/** Full load for minutes: memory over time, and errors. Times are those of client_credentials. */
 export async function runSoak(
   arena: Arena,
   command: Command & { verb: 'soak' },
   say: (text: string) => void,
 ): Promise<void> {
-  const { minutes, workers, connections, json } = command;
+  const { minutes, workers, connections, mixed, json } = command;
   const server = await arena.product({ workers });
-  const plan = { type: 'rotate' as const, requests: arena.data.services.slice(0, 100).map((one) => tokenRequest(one)) };
+  const loads = await loadsOf(arena, server, { connections, mixed });
   const samples: Sample[] = [];
   const began = performance.now();
   for (let slice = 0; slice < (minutes * 60) / SLICE_SECONDS; slice += 1) {
-    const result = await arena.load({
-      kind: 'closed',
-      origin: server.origin,
-      connections,
-      seconds: SLICE_SECONDS,
-      plan,
-    });
+    const jobs = [];
+    for (const [name, make] of loads) jobs.push([name, await make(SLICE_SECONDS)] as const);
+    const results = await Promise.all(jobs.map(([name, job]) => arena.load(job, name)));
+    const [tokens] = results;
     const sample: Sample = {
       minute: Math.round((performance.now() - began) / 6_000) / 10,
-      requests_per_s: Math.round(result.completed / result.seconds),
-      p50_ms: result.p50,
-      p99_ms: result.p99,
-      errors: result.errors,
+      requests_per_s: Math.round(results.reduce((sum, { completed, seconds }) => sum + completed / seconds, 0)),
+      p50_ms: tokens?.p50 ?? 0,
+      p99_ms: tokens?.p99 ?? 0,
+      errors: results.reduce((sum, { errors }) => sum + errors, 0),
       rss_mib: residentMib(server.pid) ?? null,
     };
     samples.push(sample);
@@ -57,6 +78,7 @@ export async function runSoak(
     minutes,
     workers,
     connections,
+    mixed,
     requests: samples.reduce((sum, sample) => sum + sample.requests_per_s * SLICE_SECONDS, 0),
     errors: samples.reduce((sum, { errors }) => sum + errors, 0),
     p99_ms: rounded(median(samples.map((sample) => sample.p99_ms)), 1),
