@@ -48,6 +48,15 @@ async function lockGrants(tx: Tx, userId: string): Promise<void> {
     ORDER BY id_hash FOR UPDATE`;
 }
 
+/**
+ * Before grants are locked: a session that begins at this moment either finds its interaction ended and does not come to
+ * be, or is there with its grant for the statements that follow.
+ */
+async function endInteractions(tx: Tx, userId: string, keep: string, now: Date): Promise<void> {
+  await tx.$executeRaw`UPDATE token SET revoked_at = ${now} WHERE kind = 'Interaction' AND user_id = ${userId}::uuid
+    AND session_uid IS DISTINCT FROM ${keep} AND revoked_at IS NULL`;
+}
+
 export function createSessions(deps: {
   db: Database;
   clock: Clock;
@@ -81,6 +90,7 @@ export function createSessions(deps: {
     async endAll(tx, userId, exceptUid) {
       const now = clock.now();
       const keep = exceptUid ?? '';
+      await endInteractions(tx, userId, keep, now);
       await lockGrants(tx, userId);
       // Grants carry no session: those of the kept session's clients stay.
       await tx.$executeRaw`

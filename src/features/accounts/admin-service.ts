@@ -307,6 +307,7 @@ export function createUserAdmin(needs: UserAdminNeeds): UserAdmin {
       refuseSelf(id, origin);
       const user = await known(id);
       await db.tx(async (tx) => {
+        await sessions.forgetSignIns(tx, id);
         await roles.assertNotLastAdmin(tx, id);
         await sessions.endAll(tx, id);
         if (!(await store.deleteUser(tx, id))) throw notFound();

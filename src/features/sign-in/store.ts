@@ -31,7 +31,10 @@ export interface AttemptStore {
   byLogin: { beside(login: string): Beside; of(row: unknown): Person | null };
   /** As find, and holds the row until the transaction ends: two posts of one browser run one after the other. */
   lock(tx: Tx, uidHash: Buffer): Promise<Attempt | null>;
-  /** Two browsers that enrol a factor for one person run one after the other. */
+  /**
+   * Two browsers that enrol a factor for one person run one after the other. Whatever else the person began is held, too:
+   * a sign-in takes its attempt before its factor, and a new factor may end them all.
+   */
   lockPerson(tx: Tx, userId: string): Promise<void>;
   /**
    * Starts from the proven password, forgetting whatever this interaction had reached before; the event becomes
@@ -197,6 +200,7 @@ export function createAttemptStore(db: Database, statements: Statements): Attemp
     },
     async lockPerson(tx, userId) {
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`enroll:${userId}`}, 0))`;
+      await tx.$queryRaw`SELECT 1 FROM sign_in_attempt WHERE user_id = ${userId}::uuid FOR UPDATE`;
     },
     async begin(uidHash, attempt, event, counters) {
       await db.query('sign-in.begin', BEGIN, [...beginning(uidHash, attempt, event), ...counters]);
