@@ -197,11 +197,11 @@ export function installAuditHook(
       if (failure?.error_detail === 'refresh token already used') onRefreshReuse();
     }
     const event = eventOf(ctx as unknown as KoaContextWithOIDC, rows, failure);
-    if (!event) return;
     try {
+      // Also where nothing is decided: a request that begins anew does so in an interaction of its own.
       const interaction = takeEnd(ctx);
       if (interaction !== undefined) await deps.endInteraction(interaction);
-      await audit.commit([event], failure ? [] : rows);
+      if (event) await audit.commit([event], failure ? [] : rows);
     } catch (error) {
       log.error({ err: error }, 'an audit event could not be written: nothing is answered without it');
       ctx.remove('Location');

@@ -311,6 +311,16 @@ describe('S67 the second factor', () => {
   });
 });
 
+test('S23 S70 a request that went on before anything was proven begins anew, and its first interaction has ended', async () => {
+  const [agent, other] = [browser(), browser()];
+  const { uid } = await begin(agent);
+  other.cookies.push(...agent.cookies.map((cookie) => ({ ...cookie })));
+  const page = await agent.get(`/oauth2/authorize/${uid}`);
+  expect(page.forms.some(({ inputs }) => inputs.includes('password'))).toBe(true);
+  expect(page.url).not.toContain(uid);
+  expect((await other.get(`/interaction/${uid}`)).status).toBe(410);
+});
+
 test('S70 a page of a sign-in that is no more says so and helps', async () => {
   const page = await createAgent(postern.url).get('/interaction/AAAAAAAAAAAAAAAAAAAAA');
   expect(page.status).toBe(410);
