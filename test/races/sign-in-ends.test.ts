@@ -110,3 +110,28 @@ test('S78 a code that ends a sign-in, and an admin who deletes its person, wait 
   expect(answer.status).toBeLessThan(500);
   expect(await postern.db.prisma.session.count({ where: { userId: person.id } })).toBe(0);
 });
+
+test('S79 a password that was changed while it was verified leads to no second factor', async () => {
+  const person = await createPerson(postern);
+  const { parts, db } = postern;
+  const agent = createAgent(postern.url);
+  const { email: login, password } = person;
+  const page = await agent.get(authorizePath(codeRequest(await createApplication(postern)).params));
+  await agent.submit(page, 'password', { login, password: 'not the right one' });
+  const hash = await parts.credentials.hashPassword('something else altogether');
+  const { answer } = await db.tx(async (tx) => {
+    await tx.$queryRawUnsafe('SELECT 1 FROM abuse_counter FOR UPDATE');
+    const proof = agent.submit(page, 'password', { login, password });
+    await until(async () => (await db.query('test-waiting', WAITING, [])).length === 1);
+    await db.tx(async (other) => {
+      await other.signInAttempt.deleteMany({ where: { userId: person.id } });
+      await parts.credentials.setPassword(other, person.id, hash);
+    });
+    return { answer: proof };
+  });
+  expect((await answer).url).not.toMatch(/factor$/);
+  const used = { action: 'user.factor_used', targetId: person.id };
+  expect(await db.prisma.auditEvent.count({ where: { ...used, outcome: 'success' } })).toBe(0);
+  expect(await db.prisma.auditEvent.count({ where: { ...used, outcome: 'failure' } })).toBe(2);
+  expect(await db.prisma.signInAttempt.count({ where: { userId: person.id } })).toBe(0);
+});

@@ -64,16 +64,21 @@ export function createPasswordStep<I extends Interaction>(
       }
       const one: Try = { interaction, factor: 'password', login, account, origin };
       // One path for every outcome: the same queries, the same hash, the same page. Only the log knows the reason.
-      const verified = await tries.verify(one, () => credentials.verifyStored(account?.password ?? null, password));
+      const stored = account?.password ?? null;
+      const verified = await tries.verify(one, () => credentials.verifyStored(stored, password));
       if (verified.kind === 'throttled') return verified;
       const reason = refusal(account, verified.result);
-      if (account === null || reason !== null) {
+      if (account === null || stored === null || reason !== null) {
         await tries.failed(one, reason ?? 'unknown_user');
         return { kind: 'refused' };
       }
       const enrollEnc = account.hasFactor ? null : progress.offerSeed(interaction);
       const start = startOf(interaction, account, enrollEnc);
-      await store.begin(progress.uidHash(interaction), start, audit.row(tries.success(one)), tries.counters(one));
+      const event = audit.row(tries.success(one));
+      if (!(await store.begin(progress.uidHash(interaction), start, stored.setAt, event, tries.counters(one)))) {
+        await tries.failed(one, 'password_changed');
+        return { kind: 'refused' };
+      }
       tries.measure(one);
       return { kind: 'proven', step: enrollEnc === null ? 'factor' : 'enroll' };
     },

@@ -19,7 +19,7 @@ export interface Found {
 /** A person who wants to sign in. */
 export interface Person extends Account {
   hasFactor: boolean;
-  password: StoredPassword | null;
+  password: (StoredPassword & { setAt: string }) | null;
 }
 
 export interface AttemptStore {
@@ -38,9 +38,10 @@ export interface AttemptStore {
   lockPerson(tx: Tx, userId: string): Promise<void>;
   /**
    * Starts from the proven password, forgetting whatever this interaction had reached before; the event becomes
-   * durable with it, and the counters of tries learn of the success.
+   * durable with it, and the counters of tries learn of the success. False, and nothing of that, where the password is
+   * not the one any more that was set at `setAt`.
    */
-  begin(uidHash: Buffer, attempt: NewAttempt, event: AuditRow, counters: Counters): Promise<void>;
+  begin(uidHash: Buffer, attempt: NewAttempt, setAt: string, event: AuditRow, counters: Counters): Promise<boolean>;
   /** For a ticket, which is no try. */
   beginIn(tx: Tx, uidHash: Buffer, attempt: NewAttempt, event: AuditRow): Promise<void>;
   /** False where the attempt ended meanwhile, or became another person's. */
@@ -117,13 +118,14 @@ interface FoundRow extends Account {
 }
 
 const BY_LOGIN = `SELECT u.id, u.email, u.name, u.status, ${hasFactor('u.id')} AS "hasFactor", p.hash,
-    p.pepper_id AS "pepperId"
+    p.pepper_id AS "pepperId", p.updated_at AS "setAt"
   FROM user_account u LEFT JOIN password p ON p.user_id = u.id WHERE u.email_normalized = $2`;
 
 interface LoginRow extends Account {
   hasFactor: boolean;
   hash: string | null;
   pepperId: string;
+  setAt: string;
 }
 
 const events = (parameter: string, condition: string): string => `INSERT INTO audit_event (${AUDIT_COLUMNS})
@@ -141,12 +143,15 @@ const RESET = [
 ];
 
 /** Of any two statements on an attempt and on counters, each takes the attempt first. */
-const BEGIN = `WITH event AS (${events('$2', 'true')}), begun AS (
-    INSERT INTO sign_in_attempt SELECT * FROM json_populate_record(NULL::sign_in_attempt, $1::json)
+const BEGIN = `WITH begun AS (
+    INSERT INTO sign_in_attempt SELECT r.* FROM json_populate_record(NULL::sign_in_attempt, $1::json) r
+    WHERE $5::timestamptz IS NULL
+      OR EXISTS (SELECT FROM password p WHERE p.user_id = r.user_id AND p.updated_at = $5::timestamptz)
     ON CONFLICT (uid_hash) DO UPDATE SET ${RESET.map((column) => `${column} = excluded.${column}`).join(', ')}
     RETURNING 1),
+  event AS (${events('$2', 'EXISTS (SELECT FROM begun)')}),
   ${succeededIn('$3::bytea', '$4::bytea', 'EXISTS (SELECT FROM begun)')}
-  SELECT FROM begun`;
+  SELECT 1 FROM begun`;
 
 type Statements = Pick<Needs, 'saveLogin'> & Pick<Needs['credentials']['totp'], 'useStep'>;
 
@@ -202,11 +207,12 @@ export function createAttemptStore(db: Database, statements: Statements): Attemp
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`enroll:${userId}`}, 0))`;
       await tx.$queryRaw`SELECT 1 FROM sign_in_attempt WHERE user_id = ${userId}::uuid FOR UPDATE`;
     },
-    async begin(uidHash, attempt, event, counters) {
-      await db.query('sign-in.begin', BEGIN, [...beginning(uidHash, attempt, event), ...counters]);
+    async begin(uidHash, attempt, setAt, event, counters) {
+      const values = [...beginning(uidHash, attempt, event), ...counters, setAt];
+      return (await db.query('sign-in.begin', BEGIN, values)).length === 1;
     },
     async beginIn(tx, uidHash, attempt, event) {
-      await tx.$queryRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event), null, null);
+      await tx.$queryRawUnsafe(BEGIN, ...beginning(uidHash, attempt, event), null, null, null);
     },
     async recovered(tx, uidHash, userId, enrollEnc) {
       const { count } = await tx.signInAttempt.updateMany({
@@ -299,8 +305,8 @@ function toStoredAttempt(row: FoundRow): Omit<Attempt, 'userId'> {
 
 function toPerson(row: LoginRow | null): Person | null {
   if (row === null) return null;
-  const { hash, pepperId, ...account } = row;
-  return { ...account, password: hash === null ? null : { userId: account.id, hash, pepperId } };
+  const { hash, pepperId, setAt, ...account } = row;
+  return { ...account, password: hash === null ? null : { userId: account.id, hash, pepperId, setAt } };
 }
 
 function toAttempt(row: AttemptRow): Attempt {
