@@ -5,7 +5,7 @@ import { createAdmission } from './admission.ts';
 function doors() {
   const open: (() => void)[] = [];
   return {
-    work: () => new Promise<void>((resolve) => void open.push(resolve)),
+    work: () => new Promise<'answered'>((resolve) => void open.push(() => resolve('answered'))),
     begun: () => open.length,
     async end(count = 1) {
       for (const each of open.splice(0, count)) each();
@@ -76,4 +76,18 @@ test('while answers are slow only as many are let in as are answered in two seco
   await second(0);
   expect(letIn()).toBe(100);
   await end(100);
+});
+
+test('what is left to somebody else is no answer: it lets nobody in', async () => {
+  let time = 0;
+  const admission = createAdmission({ most: 100, least: 5, onRefused: () => undefined, now: () => time });
+  const { work, end } = doors();
+  const all = Array.from({ length: 50 }, () => admission.admit(work));
+  for (let turn = 0; turn < 3; turn += 1) {
+    for (let passed = 0; passed < 40; passed += 1) await admission.tryAdmit(async () => undefined);
+    time += 1_000;
+  }
+  expect(admission.tryAdmit(work)).toBeUndefined();
+  await end(50);
+  await Promise.all(all);
 });

@@ -3,7 +3,10 @@ import { AppError } from '../../kernel/errors.ts';
 export interface Admission {
   /** Runs `work` unless too much is under way. @throws busy (503, retryAfter in seconds) before anything was done */
   admit<T>(work: () => Promise<T>): Promise<T>;
-  /** The same; undefined for what is refused: under a flood, an error for each of them would cost more than most work. */
+  /**
+   * The same; undefined for what is refused: under a flood, an error for each of them would cost more than most work. Work
+   * that gives undefined has left the answer to somebody else, who asks for a place again: it counts as none.
+   */
   tryAdmit<T>(work: () => Promise<T>): Promise<T> | undefined;
   underWay(): number;
 }
@@ -59,28 +62,31 @@ export function createAdmission(options: AdmissionOptions): Admission {
     refusing = false;
   }
 
-  async function run<T>(work: () => Promise<T>): Promise<T> {
+  async function run<T>(work: () => Promise<T>, isAnswer: (result: T) => boolean = () => true): Promise<T> {
     running += 1;
+    let answers = 1;
     try {
-      return await work();
+      const result = await work();
+      if (!isAnswer(result)) answers = 0;
+      return result;
     } finally {
       running -= 1;
-      ended += 1;
+      ended += answers;
       fewest = Math.min(fewest, running);
     }
   }
 
-  function tryAdmit<T>(work: () => Promise<T>): Promise<T> | undefined {
+  function attempt<T>(work: () => Promise<T>, isAnswer?: (result: T) => boolean): Promise<T> | undefined {
     adapt();
-    if (running < limit) return run(work);
+    if (running < limit) return run(work, isAnswer);
     onRefused(!refusing);
     refusing = true;
     return undefined;
   }
 
   return {
-    tryAdmit,
-    admit: (work) => tryAdmit(work) ?? Promise.reject(busy()),
+    tryAdmit: (work) => attempt(work, (result) => result !== undefined),
+    admit: (work) => attempt(work) ?? Promise.reject(busy()),
     underWay: () => running,
   };
 }
