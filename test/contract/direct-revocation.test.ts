@@ -252,8 +252,8 @@ test(
     for (const [caller, asking] of callers) {
       for (const [name, token] of tokens) {
         const direct = await send(plain(asking, token), {});
-        const library = await send(plain(asking, token), THROUGH_LIBRARY);
-        expect({ caller, name, ...direct }).toEqual({ caller, name, ...library });
+        const behind = await send(plain(asking, token), THROUGH_LIBRARY);
+        expect({ caller, name, ...direct }).toEqual({ caller, name, ...behind });
         if (direct.events[0]?.outcome === 'success') ended.set(name, direct.revoked.length);
       }
     }
@@ -286,8 +286,8 @@ test(
       const [name, token] = pick([...tokens]);
       const request = generate(asking, token);
       const direct = await send(request, {});
-      const library = await send(request, THROUGH_LIBRARY);
-      expect({ caller, name, request, ...direct }).toEqual({ caller, name, request, ...library });
+      const behind = await send(request, THROUGH_LIBRARY);
+      expect({ caller, name, request, ...direct }).toEqual({ caller, name, request, ...behind });
       counts.set(direct.status, (counts.get(direct.status) ?? 0) + 1);
       ended += direct.revoked.length > 0 ? 1 : 0;
     }
@@ -329,8 +329,8 @@ test('S89 S93 where the event cannot be written, the token stays and the answer 
       said: 'temporarily_unavailable',
       revoked: [],
     });
-    const library = await send(plain(owner, token), THROUGH_LIBRARY);
-    expect({ status: library.status, said: library.said }).toEqual({ status, said });
+    const behind = await send(plain(owner, token), THROUGH_LIBRARY);
+    expect({ status: behind.status, said: behind.said }).toEqual({ status, said });
   } finally {
     await postern.db.query('test-allow', 'ALTER TABLE audit_event DROP CONSTRAINT none', []);
   }
