@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AdapterPayload } from 'oidc-provider';
 import { newId } from '../kernel/ids.ts';
 import type { CompanionRow } from '../platform/audit/audit.ts';
+import { sha256 } from '../platform/crypto/digest.ts';
 
 /** What the library stores under an opaque id is found by the id's SHA-256: the ids are bearer secrets. */
 export function hashOf(id: string): Buffer {
-  return createHash('sha256').update(id).digest();
+  return sha256(id);
 }
 
 /**
